@@ -155,7 +155,7 @@ async def _take_tasks(client: Client, settings: config.Settings, parts: Parts, s
             action="worker_ready",
             role=settings.role,
             task_queue=settings.task_queue,
-            models=sorted(parts.providers) or "none: every run is refused until an API key is set",
+            models=sorted(parts.providers) or "none: until an API key is set only reviews are made, by linters",
         )
         for name, how in ((name, way(settings, name).shown) for name in sorted(parts.providers)):
             if how:

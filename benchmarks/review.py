@@ -20,6 +20,9 @@ DOWNLOADED = Path(__file__).parent / "results" / "review"
 NEAR = 2
 """Lines between a finding and a defect up to which it is about it: a statement has several."""
 
+HINTS = ("untested", "large", "silenced")
+"""Rules that tell no defect, wherever they stand."""
+
 PATIENCE = 300.0
 
 
@@ -89,7 +92,8 @@ async def scored(case: Case, fetch: Fetch) -> Score:
 def score(case: Case, found: Scanned, lines: Sequence[int]) -> Score:
     """Judge what was found by where the defect stands."""
     every = (*found.bugs.findings, *found.holes.findings)
-    right = [one for one in every if one.file == case.file and any(abs(one.line - line) <= NEAR for line in lines)]
+    about = [one for one in every if one.file == case.file and one.rule not in HINTS]
+    right = [one for one in about if any(abs(one.line - line) <= NEAR for line in lines)]
     worst: Severity | None = min((one.severity for one in right), key=SEVERITIES.index, default=None)
     heavy = [one for one in every if _is_heavy(one)]
     rules = tuple(sorted({one.rule for one in right}))

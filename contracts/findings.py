@@ -41,7 +41,7 @@ class Finding(Contract):
 
 
 class FindingsV1(Contract, name="findings/1"):
-    """What one agent found, before findings had a rule and a patch."""
+    """What one agent found. No findings is a result."""
 
     summary: str = Field(min_length=1, max_length=1000)
     findings: tuple[Finding, ...] = Field(max_length=AT_ONCE)

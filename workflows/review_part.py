@@ -14,7 +14,8 @@ from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.inputs import RunContext
 from contracts.repositories import Compared, DescribeGroup, FileGroup, Workspace
-from contracts.review import PartReviewed, ReviewPartInput, ReviewTask
+from contracts.review import ReviewTask
+from contracts.review_parts import PartReviewed, ReviewPartInput
 from workflows.kit.ask import ask
 from workflows.kit.ends import Stopped, cause_of
 from workflows.kit.fan_out import Child, fan_out

@@ -15,7 +15,8 @@ from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.effects.targets import GitHubTarget
 from contracts.errors import BatonError, LedgerUnavailable, Misconfigured, Refused
-from contracts.review import FindPullRequest, PullRequest, pull_request_at
+from contracts.review_input import pull_request_at
+from contracts.review_parts import FindPullRequest, PullRequest
 from ledger.db import Ledger
 
 PUBLIC = "github.com"

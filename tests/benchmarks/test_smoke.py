@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from benchmarks import (
     provenance,
     recovery,
     report,
+    review,
 )
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
@@ -169,3 +171,41 @@ def test_the_packages_are_pinned() -> None:
     assert len({(one.registry, one.name) for one in found}) == len(found) == 30
     assert {one.registry for one in found} == {"pypi", "npm", "debian"}
     assert all(len(one.sha256) == 64 and one.layout for one in found)
+
+
+def wheel(place: Path, name: str, files: dict[str, str]) -> Path:
+    """A wheel with these files."""
+    path = place / f"{name}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for inside, text in files.items():
+            archive.writestr(inside, text)
+    return path
+
+
+async def test_a_review_is_judged_by_where_the_defect_stands(tmp_path: Path) -> None:
+    """One that is told and one that is not; a finding about something else counts against precision."""
+    fixed = wheel(tmp_path, "fixed", {"a.py": "def f(x):\n    return int(x)\n", "b.py": "y = 1\n"})
+    before = wheel(tmp_path, "before", {"a.py": "def f(x):\n    return eval(x)\n", "b.py": "def g(x=[]):\n    return x\n"})
+
+    def fetch(name: str, version: str, _: str) -> Path:
+        return fixed if version == "2" else before
+
+    known = {"name": "a", "fixed": "2", "fixed_sha256": "0" * 64, "before": "1", "before_sha256": "0" * 64, "what": "x"}
+    told = review.Case(id="CVE-1", file="a.py", quote="return eval(x)", **known)
+    missed = review.Case(id="CVE-2", file="b.py", quote="no such line", **known)
+    said: list[str] = []
+    results = await review.run(said.append, (told, missed), fetch)
+    assert [(row["told"], row["by"], row["findings"], row["right"]) for row in results["scores"]] == [
+        ("medium", ("S307",), 2, 1),
+        ("", (), 2, 0),
+    ]
+    assert (results["recall"], results["precision"]) == (500, 250)
+    assert "1 of 2 defects told: recall 50.0 %, precision at least 25.0 %" in said[-1]
+
+
+def test_the_defects_are_pinned() -> None:
+    """Thirty or more published ones, each once, and both releases of each by their hashes."""
+    found = review.listed()
+    assert len({(one.name, one.id) for one in found}) == len(found) >= 30
+    assert all(len(digest) == 64 for one in found for digest in (one.fixed_sha256, one.before_sha256))
+    assert all(one.fixed != one.before and one.file.endswith(".py") and one.quote for one in found)

@@ -45,7 +45,7 @@ async def test_a_review_is_waited_for_and_told(baton: Baton, client: Client, tmp
     for part in ("A price runs as code.", "critical", "Not as it is.", "Nowhere.", "unproven"):
         assert part in ran.out
     assert "git: " not in ran.err
-    assert "bug_reviewer@v1" in ran.err
+    assert "bug_reviewer@v2" in ran.err
     assert (listed["state"], again.json["report"]["reviewed_by"]) == ("done", ["bug_reviewer", "security_reviewer"])
     assert derived == {
         "diff_analyst": set(),
@@ -114,7 +114,7 @@ def test_a_review_has_one_change(baton: Baton, tmp_path: Path) -> None:
     origin, patch = change(tmp_path / "sample")
     (baton.folder / "odd.diff").write_text(f"{patch}\n")
     for more in ((), ("--head", "odd", "--patch", "odd.diff")):
-        said = "give either a head (a branch, tag or commit) or a patch (a unified diff), and not both"
+        said = "a patch (a unified diff) and a pull request (its address), and only one"
         refused(baton, baton("review", "-r", str(origin), *more), said)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from contracts.errors import ContractViolation
 from contracts.findings import Checked, Disagreement, Finding, Ranked, Side, Unproven
-from contracts.review import ReviewInput, ReviewReport
+from contracts.review import ReviewReport
 from contracts.review_forms import COMMENT, comment_of, markdown, sarif
+from contracts.review_input import ReviewInput
 
 SCHEMAS = Path(__file__).parents[2] / ".venv" / "packages" / "schemas"
 
@@ -110,8 +111,8 @@ def test_a_comment_fits_and_has_no_mark_of_ours() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({}, "give either a head"),
-        ({"head": "a", "pull_request": "https://github.com/o/r/pull/1"}, "give either a head"),
+        ({}, "give one of a head"),
+        ({"head": "a", "pull_request": "https://github.com/o/r/pull/1"}, "give one of a head"),
         ({"pull_request": "https://github.com/o/r/issues/1"}, "pull_request is not like https://HOST/OWNER/NAME/pull/NUMBER"),
         ({"pull_request": "ftp://github.com/o/r/pull/1"}, "pull_request is not like"),
         ({"pull_request": "https://a:b@github.com/o/r/pull/1"}, "pull_request is not like"),

@@ -12,7 +12,7 @@ from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 from tests.stack import git
 
 Journey = tuple[str, ...]
-USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md")
+USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md", "docs/review.md")
 EXAMPLE: Journey = ("docs/checks.md", "docs/after-the-push.md")
 LOADING: Journey = ("docs/load.md",)
 JOURNEYS = (USING, EXAMPLE, LOADING)

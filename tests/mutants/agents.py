@@ -25,7 +25,7 @@ MUTANTS = (
         name="taint-ends-at-a-function",
         promise="What a function makes in place of a model is as tainted as its inputs.",
         file="activities/agents/fallbacks.py",
-        old="taint=as_taint((*sources_in(asked), *(name for one in given for name in one.taint))),",
+        old="taint=_taint(request, given),",
         new="taint=(),",
         tests=("tests/activities/agents/test_chains.py::test_what_a_function_makes_is_as_tainted_as_its_inputs",),
     ),

@@ -17,6 +17,7 @@ from tests.mutants import (
     outside,
     policy,
     record,
+    reviews,
     runs,
     signatures,
     taint,
@@ -41,6 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *operating.MUTANTS,
     *policy.MUTANTS,
     *record.MUTANTS,
+    *reviews.MUTANTS,
     *signatures.MUTANTS,
     *taint.MUTANTS,
 )

@@ -135,8 +135,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"head": "main"}, "there is nothing to review: main changes nothing since"),
     ({"patch": TORN}, "the patch does not apply to"),
     ({"patch": "Please look at my change."}, "this is no patch that git can read"),
-    ({}, "give either a head (a branch, tag or commit) or a patch"),
-    ({"head": "odd", "patch": TORN}, "give either a head (a branch, tag or commit) or a patch"),
+    ({}, "give one of a head (a branch, tag or commit), a patch"),
+    ({"head": "odd", "patch": TORN}, "give one of a head (a branch, tag or commit), a patch"),
 ]
 
 
