@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.agents.fallback_functions import FUNCTIONS
+from activities.agents.fallback_functions import FUNCTIONS, Given
 from contracts.load import MapTask
 from contracts.tables import Mapping
 from tests.evals.mapping import CASES, case_of, judged
@@ -27,12 +27,12 @@ def _any(case: dict[str, object]) -> Mapping:
     return Mapping.model_validate({"columns": [{"to": one.name, "source": task.header[0]} for one in task.columns]})
 
 
-def test_the_fallback_is_measured_too() -> None:
+async def test_the_fallback_is_measured_too() -> None:
     """Columns of equal names are all that it knows: it meets the cases in which that is enough, and no trap."""
     met = set()
     for path in CASES:
         case = case_of(path)
-        made = FUNCTIONS["same_names"].make(MapTask.model_validate(case["task"]), ())
+        made = await FUNCTIONS["same_names"].make(Given(MapTask.model_validate(case["task"])))
         assert isinstance(made, Mapping)
         if judged(case, made) == "":
             met.add(path.stem)

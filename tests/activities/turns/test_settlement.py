@@ -96,12 +96,12 @@ async def paying_by(name: str, url: str, folder: Path) -> AsyncIterator[Paying]:
     (folder / "agents" / "routes.toml").write_text(ROUTES)
     catalogue = load_catalogue(folder / "agents", TOOLS)
     agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
-    run = RunRef(trace="trace-1", workflow_id="ask-1", path="ask")
+    run, choices = RunRef(trace="trace-1", workflow_id="ask-1", path="ask"), (Choice(model="corner:test"),)
     request = CallModel(
         run=run,
         key=turn_key(run.trace, run.path, "", agent.digest, sha256(task)),
-        agent=agent.pin(()).ref,
-        choices=(Choice(model="corner:test"),),
+        agent=agent.pin(choices).ref,
+        choices=choices,
         task_digest=sha256(task),
         task=task.decode(),
         occurrence=1,
