@@ -20,7 +20,7 @@ from tests.depth import soak
 from tests.paid import PRICE, copied
 from tests.stack import Stack, result_of, sample, stack, until
 from tests.wire.server import WireServer
-from tests.workflows.reviewing import HAPPY, change, review
+from tests.workflows.reviewing import HAPPY, change
 from tests.workflows.test_act import acting, started
 
 
@@ -82,10 +82,10 @@ async def stuck_gates(running: Stack, runs: Sequence[WorkflowHandle[Any, Any]]) 
     return [view for view in views if view.kind == "stuck" and any(view.workflow_id.startswith(run.id) for run in runs)]
 
 
-async def test_one_empty_account_met_by_children_and_another_pipeline_is_one_entry(
+async def test_one_empty_account_met_by_children_and_another_run_is_one_entry(
     baton: Baton, client: Client, tmp_path: Path
 ) -> None:
-    """Writers of two deliveries, and a review that begins meanwhile: one entry, one command, and all three go on by it."""
+    """Writers of two deliveries, and the planner of a third: one entry, one command, and all three go on by it."""
     origin, _ = change(tmp_path / "sample")
     async with served(client, baton, tmp_path, *HAPPY) as (running, server):
         runs: list[WorkflowHandle[Any, Any]] = [await running.deliver(origin, check="true") for _ in range(2)]
@@ -93,7 +93,7 @@ async def test_one_empty_account_met_by_children_and_another_pipeline_is_one_ent
         server.faults.set("test", "credit")
         for view in views:
             await running.decide(view)
-        runs.append(await review(running, origin, head="odd"))
+        runs.append(await running.deliver(origin, check="true"))
 
         async def all_asked() -> bool | None:
             return len({view.trace for view in await stuck_gates(running, runs)}) == len(runs) or None
@@ -110,10 +110,9 @@ async def test_one_empty_account_met_by_children_and_another_pipeline_is_one_ent
         assert (command[:3], command[-1]) == (["baton", "models", "close"], "-m")
         closed = await baton.live(*command[1:], "topped up", "--by", "maria", "--json")
         assert (closed.code, set(closed.json["gates"].values())) == (0, {"confirmed"}), closed.err
-        for run in runs[:2]:
-            await running.gate(run, "change-1")
+        for run, gate in zip(runs, ("change-1", "change-1", "plan"), strict=True):
+            await running.gate(run, gate)
             await run.cancel()
-        assert (await result_of(runs[2])).state == "done"
         assert (await baton.live("gates", "--json")).json["causes"] == []
 
 

@@ -56,7 +56,7 @@ async def test_what_a_person_did_is_found_by_its_reference(baton: Baton, serve: 
         assert (decided["verb"], decided["reference"]) == ("done", "MR!7")
     [figures] = running.ledger.read_now(approvals_of, ["revert"], 90)
     assert (figures.by_hand, figures.referred, figures.declined, figures.rejected, figures.unchanged) == (1, 1, 1, 0, 0)
-    assert "people did 1 themselves (1 with a reference) and declined 1" in figures.told
+    assert "people did 1 themselves (1 with a reference) and declined 1" in figures.told(90)
     altered_is_found(baton, run.id, tmp_path)
 
 
