@@ -43,6 +43,12 @@ def _check(policy: Policy, verb: Verb, by: str) -> None:
         raise Refused(f"{refused}; [gates.held] of the policy says who may condemn, settle and undo")
 
 
+def _asked(policy: Policy) -> list[str]:
+    """Who may say what becomes of it. There is no run whose owner could be meant."""
+    owner = [policy.defaults.owner] if policy.defaults.owner else []
+    return [name for one in policy.gate("held").who for name in (owner if one == "owner" else [one])]
+
+
 def condemn(connection: Connection, policy: Policy, things: Sequence[str], what: str, by: str, why: str) -> Condemned:
     """Condemn these things, and mark the approved actions that came from them as held. Safe to call twice.
 
@@ -63,7 +69,7 @@ def condemn(connection: Connection, policy: Policy, things: Sequence[str], what:
         locked = standing_of(connection, one, undone_by)  # a gate was decided meanwhile, which may have approved something
     actions.hold_back(connection, sorted(effect.key for effect in locked.reach.pending), one.told)
     standing = standing_of(connection, one, undone_by, locked.reach.impact)
-    condemnations.tell(connection, lines.condemned(standing, fresh))
+    condemnations.tell(connection, lines.condemned(standing, fresh, _asked(policy)))
     return Condemned(standing, fresh)
 
 
@@ -78,7 +84,7 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
     if not condemnations.undo(connection, one.id, by, why) and (one.undone_by, one.undone_why) != (by, why):
         raise Refused(f"condemnation {one.id} was undone before, by {one.undone_by}: {one.undone_why}")
     _let_go(connection, before.reach.impact.effects)
-    condemnations.tell(connection, lines.condemnation_undone(before, by, why))
+    condemnations.tell(connection, lines.condemnation_undone(before, by, why, _asked(policy)))
     return Standing(condemnations.find(connection, one.id), before.reach)
 
 
