@@ -102,8 +102,9 @@ def settle(
 ) -> Standing:
     """Say what became of one action that had come from something condemned. Returns how the condemnation stands then.
 
-    done and declined are for what has happened; goes_on lets what is held be carried out. Raises `NotFound`, `Ambiguous`, and
-    `Refused` for somebody who may not, for another action, and where it was said before.
+    done and declined are for what has happened; goes_on lets what is held be carried out. Where an action took it back, and no
+    `reference` is given with done, that action is the reference. Safe to call twice. Raises `NotFound`, `Ambiguous`, and
+    `Refused` for somebody who may not, for another action, and where something else was said before.
     """
     _check(policy, "approve", by)
     one, row = condemnations.find(connection, name), named(connection, action)
@@ -117,15 +118,22 @@ def settle(
             f"`{command('condemned show', one.id)}` lists those that did"
         )
     _check_settling(one, effect, how)
+    given, reference = reference, reference or (_took_back(standing, effect) if how == "done" else "")
     if not condemnations.settle(connection, one.id, row.key, how, note, reference, by):
         said = condemnations.remedies(connection, one.id)[row.key]
-        if (said.how, said.by, said.note, said.reference) == (how, by, note, reference):
+        if (said.how, said.by, said.note, said.reference) == (how, by, note, given or said.reference):
             return standing
         raise Refused(f"of action {row.key[:12]} {said.by} has said {_WORDS[said.how]} before: {said.note}")
     if how == "goes_on":
         _let_go(connection, [effect])
     condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
     return standing_of(connection, one, policy.undone_by())
+
+
+def _took_back(standing: Standing, effect: Effect) -> str:
+    """The key of the action that took it back; "" where none has."""
+    back = next((it.compensation for it in standing.reach.executed if it.effect.key == effect.key), None)
+    return back.key if back is not None and back.is_done else ""
 
 
 _WORDS: dict[How, str] = {"done": "done", "declined": "declined", "goes_on": "that it goes on"}

@@ -21,7 +21,7 @@ from contracts.base import digest_of, sha256
 from contracts.errors import Ambiguous, NotFound, Refused
 from contracts.gates import Decided
 from contracts.runs import RunChange
-from ledger import actions, condemnations, gates, handoffs, runs, turns
+from ledger import actions, condemnations, gates, handoffs, lineage, runs, turns
 from ledger.db import Ledger
 from ledger.tables import condemnation, condemned, remedy
 from ledger.views.condemned import reach_of, standings
@@ -157,6 +157,53 @@ def test_what_has_happened_is_listed_until_each_is_settled(ledger: Ledger, both:
         ("done", "olga", "reverted", "commit 7"),
         ("declined", "olga", "nobody uses it", ""),
     ]
+
+
+def test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back(ledger: Ledger, both: dict[str, str]) -> None:
+    """It did not come from what it mends. Whether that made it good a person says, and the action is the reference."""
+    del both
+    ledger.tx_now(delivered, "trace-1")
+    begin(ledger, "trace-3")
+    ledger.tx_now(_takes_back, "trace-3", "trace-1")
+    id = condemn(ledger, sha256(SOURCE)).standing.condemnation.id
+    assert state(ledger, "trace-3") == "approved"
+    assert holding(ledger, "trace-3", key("trace-3"), "trace-3/plan-1") == []
+    assert _back(ledger) == (True, "approved", "delivery-trace-3")
+    ledger.tx_now(delivered, "trace-3")
+    assert _back(ledger) == (True, "delivered", "delivery-trace-3")
+    for _ in range(2):
+        ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "done", "olga", "the push was reverted")
+    assert ledger.read_now(condemnations.remedies, id)[key("trace-1")].reference == key("trace-3")
+    assert _back(ledger)[0] is False
+
+
+def test_what_came_to_nothing_takes_nothing_back(ledger: Ledger, both: dict[str, str]) -> None:
+    """After a withdrawn one the command that takes it back is offered once more, and nothing is the reference."""
+    ledger.tx_now(delivered, "trace-1")
+    begin(ledger, "trace-3")
+    ledger.tx_now(_takes_back, "trace-3", "trace-1")
+    ledger.tx_now(actions.withdraw, "trace-3", "not wanted")
+    id = condemn(ledger, both["trace-1"]).standing.condemnation.id
+    [pushed] = ledger.read_now(standings, {})[0].reach.executed
+    assert pushed.compensation is None
+    ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "done", "olga", "reverted by hand")
+    assert ledger.read_now(condemnations.remedies, id)[key("trace-1")].reference == ""
+
+
+def _takes_back(connection: Connection, trace: str, of: str) -> None:
+    """A run's approved action is to take back what another run did."""
+    intent = samples.intent(trace, arguments=trace)
+    lineage.of_undo(connection, trace, intent.arguments, key(of))
+    gates.open_gate(connection, samples.opening(samples.view(trace=trace, subject=sha256(trace.encode())), intent))
+    actions.propose(connection, intent, trace=trace, gate="plan-1", state="approved")
+
+
+def _back(ledger: Ledger) -> tuple[bool, str, str]:
+    """Of the one executed action of what is condemned: whether it is open, and what takes it back in which run."""
+    [one] = ledger.read_now(lambda c: standings(c, {}, everything=True))
+    [pushed] = one.reach.executed
+    assert pushed.compensation is not None
+    return pushed.open, pushed.compensation.state, pushed.compensation.run
 
 
 def _ended(connection: Connection, trace: str) -> None:

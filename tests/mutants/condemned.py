@@ -62,6 +62,14 @@ MUTANTS = (
         tests=(f"{LEDGER}::test_whatever_leads_down_to_a_thing_leads_up_from_it",),
     ),
     Mutant(
+        name="what-mends-is-held",
+        promise="What takes an action back did not come from it, and is not held with it.",
+        file="ledger/handoffs.py",
+        old='_CAME_FROM = edge.c.relation != "undoes"',
+        new='_CAME_FROM = edge.c.relation != ""',
+        tests=(f"{LEDGER}::test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back",),
+    ),
+    Mutant(
         name="undone-still-holds",
         promise="What was undone holds nothing.",
         file="ledger/condemnations.py",
