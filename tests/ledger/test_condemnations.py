@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from contracts.base import digest_of, sha256
 from contracts.errors import Ambiguous, NotFound, Refused
 from contracts.gates import Decided
 from contracts.runs import RunChange
-from ledger import actions, condemnations, gates, handoffs, lineage, runs, turns
+from ledger import actions, bundle, condemnations, gates, handoffs, lineage, runs, turns
 from ledger.db import Ledger
-from ledger.tables import condemnation, condemned, remedy
+from ledger.tables import condemnation, condemned, feed, remedy
 from ledger.views.condemned import reach_of, standings
 from ledger.views.gates import gates_of
 from ledger.views.integrity import about_no_run
@@ -439,6 +440,44 @@ def _problems_after(ledger: Ledger, change: Any) -> list[str]:
         found = about_no_run(connection)
         transaction.rollback()
     return [problem for one in found for problem in one.problems]
+
+
+def test_a_bundle_of_a_run_has_what_was_condemned_and_any_change_of_it_is_found(
+    ledger: Ledger, both: dict[str, str], tmp_path: Path
+) -> None:
+    """Where the run's things came from it, also of what was undone. A run that it does not reach takes nothing of it along."""
+    ledger.tx_now(delivered, "trace-1")
+    id = condemn(ledger, both["trace-1"]).standing.condemnation.id
+    ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "declined", "olga", "fine")
+    ledger.tx_now(condemning.undo, SHIPPED, condemn(ledger, "trace-1/plan-1").standing.condemnation.id, "olga", "no")
+    with _bundle(ledger, "trace-1", tmp_path / "one.db") as held:
+        assert [(one.trace, one.lines, one.problems) for one in held.read_now(about_no_run)] == [("condemned", 4, [])]
+        for change in (
+            update(condemnation).values(why="because"),
+            update(condemnation).values(undone_by="maria"),
+            update(remedy).values(how="done"),
+            delete(remedy),
+            delete(condemned),
+            delete(condemnation),
+            insert(condemned).values(thing="x", condemnation=id),
+            update(feed).where(feed.c.trace == "condemned").values(why="because"),
+            delete(feed).where(feed.c.did.startswith("undid")),
+        ):
+            assert _problems_after(held, change), str(change)
+    with _bundle(ledger, "trace-2", tmp_path / "two.db") as held:
+        assert held.read_now(about_no_run) == []
+        assert held.read_now(condemnations.every) == []
+
+
+@contextmanager
+def _bundle(ledger: Ledger, trace: str, file: Path) -> Iterator[Ledger]:
+    """A run's bundle as a ledger."""
+    bundle.write(ledger, trace, file)
+    held = Ledger(f"sqlite:///{file}", file.with_suffix(".artifacts"))
+    try:
+        yield held
+    finally:
+        held.close()
 
 
 def test_people_see_that_a_thing_is_condemned(ledger: Ledger, both: dict[str, str]) -> None:

@@ -86,6 +86,14 @@ MUTANTS = (
         tests=(f"{LEDGER}::test_nobody_changes_a_condemnation_unseen",),
     ),
     Mutant(
+        name="bundle-without-condemned",
+        promise="The bundle of a run has what was condemned of what it came from.",
+        file="ledger/bundle.py",
+        old="    if condemnations.ever_reached(connection, nodes):",
+        new="    if False:",
+        tests=(f"{LEDGER}::test_a_bundle_of_a_run_has_what_was_condemned_and_any_change_of_it_is_found",),
+    ),
+    Mutant(
         name="anybody-condemns",
         promise="Only who may decide at a gate held condemns, settles and undoes.",
         file="activities/gates/condemning.py",
