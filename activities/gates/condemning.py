@@ -16,6 +16,7 @@ from contracts.printed import command
 from contracts.text import one_line
 from ledger import actions, condemnations, gates
 from ledger.condemnations import Condemnation, How
+from ledger.db import in_parts
 from ledger.views.actions import named
 from ledger.views.condemned import HAPPENED, MAY_HAVE, STILL_TO_COME, Standing, standing_of
 from ledger.views.impact import Effect
@@ -91,10 +92,14 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
 def _let_go(connection: Connection, effects: Iterable[Effect]) -> None:
     """Make held actions approved again unless something else holds them."""
     keys = sorted(effect.key for effect in effects if effect.state == "held")
-    if condemnations.anything(connection):
-        traces = {key: actions.get(connection, key).trace for key in keys}
-        keys = [key for key in keys if not condemnations.holding(connection, traces[key], [key], key)]
-    actions.let_go(connection, keys)
+    for some in in_parts(keys):
+        # One walk for all of them: most often nothing else holds any.
+        others = condemnations.reaching(connection, some)
+        actions.let_go(connection, [key for key in some if not others or not _is_held(connection, key)])
+
+
+def _is_held(connection: Connection, key: str) -> bool:
+    return bool(condemnations.holding(connection, actions.get(connection, key).trace, [key], key))
 
 
 def settle(
