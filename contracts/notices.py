@@ -18,6 +18,8 @@ NoticeKind = Literal[
     "breaker_open",
     "dead_letter",
     "policy_proposed",
+    "condemned",
+    "condemnation_undone",
 ]
 
 Importance = Literal["overview", "alert"]
@@ -58,6 +60,18 @@ KINDS: Mapping[NoticeKind, Kind] = {
     "policy_proposed": Kind(
         "a looser policy is proposed: {about}", "proposed policy", "proposed policies", alert=True, of_run=False
     ),
+    "condemned": Kind(
+        "something was condemned ({about}): {what}", "condemnation", "condemnations", alert=True, urgent=True, of_run=False
+    ),
+    # As urgent as what it takes back: whoever was called by that acts on it, and what it held goes on at once.
+    "condemnation_undone": Kind(
+        "condemnation {about} was undone: {what}",
+        "undone condemnation",
+        "undone condemnations",
+        alert=True,
+        urgent=True,
+        of_run=False,
+    ),
 }
 """Every kind. A further one takes an entry here and in `NoticeKind`, and a feed line that carries its `Occasion`."""
 
@@ -70,8 +84,10 @@ class Occasion(Contract):
 
     # No closed list: a worker of an earlier release has to read what a later one tells.
     kind: str = Field(description="one of `NoticeKind`")
-    about: str = Field(description="the id of the gate, action, breaker or proposal")
-    what: str = Field(default="", exclude_if=is_empty, description="the action's type, or the state it was left in")
+    about: str = Field(description="the id of the gate, action, breaker, proposal or condemnation")
+    what: str = Field(
+        default="", exclude_if=is_empty, description="the action's type, the state it was left in, or what is held"
+    )
     who: tuple[str, ...] = Field(
         default=(), exclude_if=is_empty, description="people and roles who are asked; none: nobody in particular"
     )

@@ -9,19 +9,22 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, select
 
 from contracts.errors import NotFound
-from ledger import artifacts
+from ledger import artifacts, condemnations, seals
 from ledger.db import Ledger, insert_each_once, rows_with
 from ledger.migrate import upgrade
 from ledger.tables import (
     action,
     artifact,
     claim,
+    condemnation,
+    condemned,
     counter,
     decision,
     edge,
     feed,
     gate,
     handoff,
+    remedy,
     reservation,
     run,
     scope,
@@ -33,12 +36,15 @@ from ledger.tables import (
 _OF_THE_RUN: tuple[Table, ...] = (run, feed, gate, decision, action, handoff, seen, turn, reservation)
 """Tables with the trace of a run in each row."""
 
+_CONDEMNED: tuple[Table, ...] = (condemnation, condemned, remedy)
+
 
 def write(source: Ledger, trace: str, file: Path) -> int:
     """Copy one run into a new SQLite ledger in this file, and return how many artifacts it holds.
 
     Artifacts are in their rows whatever their size, so that the file is all there is. Bytes that retention has removed stay
-    removed. Raises `ArtifactDamaged` if bytes have changed.
+    removed. Where anything that the run's things came from was ever condemned, all that is on record of condemnations is there,
+    too. Raises `ArtifactDamaged` if bytes have changed.
     """
     target = Ledger(f"sqlite:///{file}", file.with_suffix(".files"))
     try:
@@ -70,7 +76,16 @@ def _rows(connection: Connection, files: Path, trace: str) -> Rows:
     nodes = [*handoffs, *turns, *calls, *gates, *made, *(row["key"] for row in found[action])]
     found[edge] = _those(connection, edge, edge.c.child, nodes)
     found[artifact] = [_whole(connection, files, row) for row in _those(connection, artifact, artifact.c.sha256, digests)]
+    if condemnations.ever_reached(connection, nodes):
+        _add_condemned(connection, found)
     return found
+
+
+def _add_condemned(connection: Connection, found: Rows) -> None:
+    """Everything that was condemned: its feed lines are one chain, and seal the rows, so that one that is left out is found."""
+    found[feed] += _those(connection, feed, feed.c.trace, [seals.CONDEMNED])
+    for table in _CONDEMNED:
+        found[table] = [dict(row._mapping) for row in connection.execute(select(table))]
 
 
 def _digests(found: Rows) -> Iterable[str]:

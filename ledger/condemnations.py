@@ -130,6 +130,14 @@ def reaching(connection: Connection, things: Iterable[str]) -> tuple[Condemnatio
     return tuple(sorted(found.values(), key=lambda one: (one.at, one.id)))
 
 
+def ever_reached(connection: Connection, things: Iterable[str]) -> bool:
+    """True if one of these things, or of what it came from, was ever condemned, whether or not that was undone since."""
+    if connection.execute(select(condemned.c.thing).limit(1)).first() is None:
+        return False
+    found = rows_with(connection, select(condemned.c.thing), condemned.c.thing, handoffs.ancestry(connection, things))
+    return next(iter(found), None) is not None
+
+
 def holding(connection: Connection, trace: str, things: Iterable[str], action: str = "") -> tuple[Condemnation, ...]:
     """The condemnations that keep this run from using these things, oldest first: of one of them, or of what it came from.
 

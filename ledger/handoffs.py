@@ -38,9 +38,11 @@ _LET_ON = Statement(
 
 _CLAIMED = {"subject", "attribute", "value"}
 
-_ABOVE = select(edge.c.child, edge.c.relation, edge.c.parent).order_by(edge.c.parent)
+# What takes an action back is made of that action, but did not come from it: else nothing that is condemned could be mended.
+_CAME_FROM = edge.c.relation != "undoes"
+_ABOVE = select(edge.c.child, edge.c.relation, edge.c.parent).where(_CAME_FROM).order_by(edge.c.parent)
 _CALLS = select(tool_result.c.turn, tool_result.c.position).order_by(tool_result.c.turn, tool_result.c.position)
-_BELOW = select(edge.c.child, edge.c.parent).order_by(edge.c.child)
+_BELOW = select(edge.c.child, edge.c.parent).where(_CAME_FROM).order_by(edge.c.child)
 _BELOW_TURNS = _BELOW.where(edge.c.relation.in_(["used", "generated"]))
 _TOOL_CALL = re.compile(r"[0-9a-f]{64}/\d+")
 
@@ -148,6 +150,7 @@ def upstream(connection: Connection, start: str, limit: int = 500) -> list[tuple
 def downstream(connection: Connection, starts: Iterable[str], limit: int) -> dict[str, str]:
     """All that came from `starts`, over all runs, nearest first: each with the thing that it directly came from.
 
+    What takes an action back did not come from it.
     Ends at `limit`: then there may be more. Cycles are walked once.
     """
     found: dict[str, str] = {}

@@ -16,6 +16,7 @@ from contracts.printed import command
 from contracts.text import one_line
 from ledger import actions, condemnations, gates
 from ledger.condemnations import Condemnation, How
+from ledger.db import in_parts
 from ledger.views.actions import named
 from ledger.views.condemned import HAPPENED, MAY_HAVE, STILL_TO_COME, Standing, standing_of
 from ledger.views.impact import Effect
@@ -43,6 +44,12 @@ def _check(policy: Policy, verb: Verb, by: str) -> None:
         raise Refused(f"{refused}; [gates.held] of the policy says who may condemn, settle and undo")
 
 
+def _asked(policy: Policy) -> list[str]:
+    """Who may say what becomes of it. There is no run whose owner could be meant."""
+    owner = [policy.defaults.owner] if policy.defaults.owner else []
+    return [name for one in policy.gate("held").who for name in (owner if one == "owner" else [one])]
+
+
 def condemn(connection: Connection, policy: Policy, things: Sequence[str], what: str, by: str, why: str) -> Condemned:
     """Condemn these things, and mark the approved actions that came from them as held. Safe to call twice.
 
@@ -63,7 +70,7 @@ def condemn(connection: Connection, policy: Policy, things: Sequence[str], what:
         locked = standing_of(connection, one, undone_by)  # a gate was decided meanwhile, which may have approved something
     actions.hold_back(connection, sorted(effect.key for effect in locked.reach.pending), one.told)
     standing = standing_of(connection, one, undone_by, locked.reach.impact)
-    condemnations.tell(connection, lines.condemned(standing, fresh))
+    condemnations.tell(connection, lines.condemned(standing, fresh, _asked(policy)))
     return Condemned(standing, fresh)
 
 
@@ -78,17 +85,21 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
     if not condemnations.undo(connection, one.id, by, why) and (one.undone_by, one.undone_why) != (by, why):
         raise Refused(f"condemnation {one.id} was undone before, by {one.undone_by}: {one.undone_why}")
     _let_go(connection, before.reach.impact.effects)
-    condemnations.tell(connection, lines.condemnation_undone(before, by, why))
+    condemnations.tell(connection, lines.condemnation_undone(before, by, why, _asked(policy)))
     return Standing(condemnations.find(connection, one.id), before.reach)
 
 
 def _let_go(connection: Connection, effects: Iterable[Effect]) -> None:
     """Make held actions approved again unless something else holds them."""
     keys = sorted(effect.key for effect in effects if effect.state == "held")
-    if condemnations.anything(connection):
-        traces = {key: actions.get(connection, key).trace for key in keys}
-        keys = [key for key in keys if not condemnations.holding(connection, traces[key], [key], key)]
-    actions.let_go(connection, keys)
+    for some in in_parts(keys):
+        # One walk for all of them: most often nothing else holds any.
+        others = condemnations.reaching(connection, some)
+        actions.let_go(connection, [key for key in some if not others or not _is_held(connection, key)])
+
+
+def _is_held(connection: Connection, key: str) -> bool:
+    return bool(condemnations.holding(connection, actions.get(connection, key).trace, [key], key))
 
 
 def settle(
@@ -96,8 +107,9 @@ def settle(
 ) -> Standing:
     """Say what became of one action that had come from something condemned. Returns how the condemnation stands then.
 
-    done and declined are for what has happened; goes_on lets what is held be carried out. Raises `NotFound`, `Ambiguous`, and
-    `Refused` for somebody who may not, for another action, and where it was said before.
+    done and declined are for what has happened; goes_on lets what is held be carried out. Where an action took it back, and no
+    `reference` is given with done, that action is the reference. Safe to call twice. Raises `NotFound`, `Ambiguous`, and
+    `Refused` for somebody who may not, for another action, and where something else was said before.
     """
     _check(policy, "approve", by)
     one, row = condemnations.find(connection, name), named(connection, action)
@@ -111,15 +123,22 @@ def settle(
             f"`{command('condemned show', one.id)}` lists those that did"
         )
     _check_settling(one, effect, how)
+    given, reference = reference, reference or (_took_back(standing, effect) if how == "done" else "")
     if not condemnations.settle(connection, one.id, row.key, how, note, reference, by):
         said = condemnations.remedies(connection, one.id)[row.key]
-        if (said.how, said.by, said.note, said.reference) == (how, by, note, reference):
+        if (said.how, said.by, said.note, said.reference) == (how, by, note, given or said.reference):
             return standing
         raise Refused(f"of action {row.key[:12]} {said.by} has said {_WORDS[said.how]} before: {said.note}")
     if how == "goes_on":
         _let_go(connection, [effect])
     condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
     return standing_of(connection, one, policy.undone_by())
+
+
+def _took_back(standing: Standing, effect: Effect) -> str:
+    """The key of the action that took it back; "" where none has."""
+    back = next((it.compensation for it in standing.reach.executed if it.effect.key == effect.key), None)
+    return back.key if back is not None and back.is_done else ""
 
 
 _WORDS: dict[How, str] = {"done": "done", "declined": "declined", "goes_on": "that it goes on"}

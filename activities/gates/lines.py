@@ -216,10 +216,9 @@ def policy_refused(name: str, by: str, why: str) -> Note:
     )
 
 
-def condemned(standing: Standing, fresh: int) -> Note:
-    """Somebody condemned something."""
-    one, reach = standing.condemnation, standing.reach
-    held = (amount(len(reach.runs), "open run"), amount(len(reach.gates), "gate"), amount(len(reach.pending), "action"))
+def condemned(standing: Standing, fresh: int, who: Sequence[str]) -> Note:
+    """Somebody condemned something; `who` may say what becomes of it."""
+    one, held, left = standing.condemnation, _held(standing), amount(len(standing.reach.left), "action")
     return Note(
         key=f"condemned/{one.id}",
         at=one.at,
@@ -227,13 +226,21 @@ def condemned(standing: Standing, fresh: int) -> Note:
         actor=one.by,
         did=f"condemned {one.what} ({one.id}; {amount(fresh, 'thing')})",
         why=one.why,
-        next=f"held: {', '.join(held)}; executed and to be settled: {amount(len(reach.left), 'action')}",
+        next=f"held: {held}; executed and to be settled: {left}",
         importance="alert",
+        # Not what was condemned: people choose it by words that an agent, or a file, may have put there.
+        tells=Occasion(kind="condemned", about=one.id, what=f"{held} held; {left} to settle", who=tuple(who)),
     )
 
 
-def condemnation_undone(before: Standing, by: str, why: str) -> Note:
-    """Somebody took a condemnation back."""
+def _held(standing: Standing) -> str:
+    reach = standing.reach
+    counts = (amount(len(reach.runs), "open run"), amount(len(reach.gates), "gate"), amount(len(reach.pending), "action"))
+    return ", ".join(counts)
+
+
+def condemnation_undone(before: Standing, by: str, why: str, who: Sequence[str]) -> Note:
+    """Somebody took a condemnation back; `who` may say what becomes of what it held."""
     one = before.condemnation
     return Note(
         key=f"condemned/{one.id}/undone",
@@ -244,6 +251,7 @@ def condemnation_undone(before: Standing, by: str, why: str) -> Note:
         why=why,
         next="what it alone held goes on",
         importance="alert",
+        tells=Occasion(kind="condemnation_undone", about=one.id, what=f"{_held(before)} may go on", who=tuple(who)),
     )
 
 

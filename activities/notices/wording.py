@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
-from contracts.gates import VERBS, Verb
+from contracts.gates import VERBS, needs_note
 from contracts.notices import Kind, importance_of, kind_of
 from contracts.printed import command, quoted
 from contracts.text import amount, one_line
@@ -89,19 +89,22 @@ def _commands(row: Row[Any], kind: Kind) -> tuple[str, ...]:
     """What shows it, and what approves it where a gate takes that."""
     if kind.waits:
         looks = command("show", row.run, options=f"--gate {quoted(row.about)}")
-        return (looks, command("approve", row.run, row.about)) if "approve" in _verbs(row.about) else (looks,)
+        return (looks, command("approve", row.run, row.about)) if _takes_approve(row.about) else (looks,)
     if row.kind == "dead_letter":
         return (command("actions show", row.about),)
     if row.kind == "breaker_open":
         return (command("models"),)
     if row.kind == "policy_proposed":
         return command("policy show"), command("policy approve", row.about)
+    if row.kind in ("condemned", "condemnation_undone"):
+        return (command("condemned show", row.about),)
     return (command("show", row.run),)
 
 
-def _verbs(gate: str) -> tuple[Verb, ...]:
-    """What a gate takes, by its id, which begins with its kind."""
-    return next((verbs for kind, verbs in VERBS.items() if gate.rpartition("-")[0] == kind), ())
+def _takes_approve(gate: str) -> bool:
+    """True if this gate, whose id begins with its kind, takes an approval without a note."""
+    named = [(kind, verbs) for kind, verbs in VERBS.items() if gate.rpartition("-")[0] == kind]
+    return any("approve" in verbs and not needs_note(kind, "approve") for kind, verbs in named)
 
 
 def heading(all_of_them: Sequence[Shown]) -> str:

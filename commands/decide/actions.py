@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import unsettled
 from commands.context import DECIDE, By, Json, named, open_ledger, reason, settings
 from commands.errors import NothingYet, Usage
 from commands.output import Out, clock, moment, safe
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from contracts.actions import ActionState
     from ledger.db import Ledger
     from ledger.views.actions import Outgoing
+    from ledger.views.condemned import Standing
     from ledger.views.notices import Trouble
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The action's key, or the beginning of it.")]
@@ -42,10 +44,16 @@ def list_(
 ) -> None:
     """List actions that are not settled, and dead letters: what each waits for, and why."""
     out = Out(as_json=as_json)
-    rows, unsent = _rows(run, _states(state or [], everything=everything))
-    out.document(actions=[asdict(one) | {"next": one.next} for one in rows], untold=[asdict(one) for one in unsent])
+    rows, unsent, wrong = _rows(run, _states(state or [], everything=everything))
+    out.document(
+        actions=[asdict(one) | {"next": one.next} for one in rows],
+        untold=[asdict(one) for one in unsent],
+        condemned=unsettled.fields(wrong),
+    )
     for line in (line for one in unsent for line in lines(one)):
         out.note(line)
+    for each in wrong:
+        out.note(f"{unsettled.line(each)}; `{command('condemned show', each.condemnation.id)}`")
     if not rows:
         out.line("no action is left to do" if not (run or state or everything) else "there is no such action")
         return
@@ -55,19 +63,19 @@ def list_(
         out.note(f"`{command('actions show', 'KEY')}` says why; retry, abandon and settle say what becomes of one")
 
 
-def _rows(run: str | None, states: "list[ActionState] | None") -> "tuple[list[Outgoing], list[Trouble]]":
-    """The actions, and the channels through which people could not be told."""
+def _rows(run: str | None, states: "list[ActionState] | None") -> "tuple[list[Outgoing], list[Trouble], list[Standing]]":
+    """The actions, the channels through which people could not be told, and the condemnations that are open."""
     try:
         with open_ledger(settings()) as ledger:
             from ledger.views.actions import outgoing
             from ledger.views.runs import find_run
 
             trace = ledger.read_now(find_run, run).trace if run else ""
-            return ledger.read_now(outgoing, states, trace), untold(ledger)
+            return ledger.read_now(outgoing, states, trace), untold(ledger), unsettled.unsettled(ledger)
     except NothingYet:
         if run is not None:
             raise
-        return [], []
+        return [], [], []
 
 
 def _states(typed: list[str], *, everything: bool) -> "list[ActionState] | None":

@@ -56,11 +56,19 @@ def _tell_executed(out: Out, one: "Executed", id: str) -> None:
     elif not one.certain:
         out.line(f"           nobody knows yet: {command('actions show', effect.key[:12])}")
     else:
-        back = f"--type {quoted(one.taken_back_by)} --undo {effect.key}"
-        how = f"taken back by: {command('act', options=back)}" if one.taken_back_by else "policy has nothing that takes it back"
-        out.line(f"           {how}")
+        out.line(f"           {_taken_back(one)}")
         if id:
             out.line(f"           {command('condemned settle', id, effect.key[:12], options='--done -m …')}   or --declined")
+
+
+def _taken_back(one: "Executed") -> str:
+    back = one.compensation
+    if back is not None:
+        said = "was taken back by" if back.is_done else "is being taken back by"
+        return f"{said} {back.key[:12]} {back.state}: {safe(back.summary)} (run {safe(back.run)})"
+    if not one.taken_back_by:
+        return "policy has nothing that takes it back"
+    return f"taken back by: {command('act', options=f'--type {quoted(one.taken_back_by)} --undo {one.effect.key}')}"
 
 
 def fields(one: "Standing") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from commands.doctor.finding import Check, Finding
+from commands.doctor.record import SHOWN
 from contracts.errors import BatonError
 from contracts.printed import command
 from contracts.text import amount
@@ -67,4 +68,22 @@ def actions(found: "Settings") -> list[Finding]:
     return findings or [Finding("actions", "ok", "none is dead or unknown, and none waits for a worker")]
 
 
-CHECKS: tuple[Check, ...] = (causes, actions)
+def condemned(found: "Settings") -> list[Finding]:
+    """Condemnations that hold something, or that leave executed actions to settle."""
+    from commands.context import open_ledger
+    from commands.unsettled import line, unsettled
+
+    try:
+        with open_ledger(found) as ledger:
+            there = unsettled(ledger)
+    except BatonError:
+        return []  # the check of the ledger says why
+    findings = [
+        Finding("condemned", "warn", line(one), f"`{command('condemned show', one.condemnation.id)}`") for one in there[:SHOWN]
+    ]
+    if more := len(there) - SHOWN if len(there) > SHOWN else 0:
+        findings.append(Finding("condemned", "warn", f"{more} more are open", f"`{command('condemned list')}`"))
+    return findings or [Finding("condemned", "ok", "no condemnation is open")]
+
+
+CHECKS: tuple[Check, ...] = (causes, actions, condemned)

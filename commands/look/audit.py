@@ -48,14 +48,18 @@ def verify(run: Some = None, every: All = False, bundle: Bundle = None, head: He
     out = Out(as_json=as_json)
     with _ledger(bundle) as ledger:
         found, gaps = _verified(ledger, run), list[str]()
+        others: list[Verified] = []
         if every:
             others, gaps = ledger.read_now(_whole_feed)
-            found += others
+        elif bundle is not None:
+            # What was condemned, where the run is touched by that. Of the feed as a whole a bundle has one run's lines.
+            others, _ = ledger.read_now(_whole_feed)
     for one in found:
         if head and not _has(one, head):
             one.problems.append(
                 f"the feed has no line with the hash {safe(head, 80)}: it was written anew, or is another run's"
             )
+    found += others
     wrong = sum(len(one.problems) for one in found) + len(gaps)
     out.document(runs=[_fields(one) for one in found], problems=wrong, gaps=gaps)
     for one in found:

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from contracts.actions import ActionState
+from contracts.actions import SETTLED, ActionState
 from ledger import condemnations
 from ledger.condemnations import Condemnation, Remedy
 from ledger.db import from_us, rows_with
-from ledger.tables import action, gate, handoff, turn
+from ledger.tables import action, edge, gate, handoff, run, turn
 from ledger.views.impact import Effect, Impact, Shown, again, impact_of
 from ledger.views.runs import RunView
 
@@ -21,11 +21,27 @@ STILL_TO_COME: tuple[ActionState, ...] = ("approved", "held")
 
 
 @dataclass(frozen=True)
+class Compensation:
+    """An action that takes another one back, with its run: on its way, or executed."""
+
+    key: str
+    state: ActionState
+    summary: str
+    run: str
+
+    @property
+    def is_done(self) -> bool:
+        """True once it has happened."""
+        return self.state in HAPPENED
+
+
+@dataclass(frozen=True)
 class Executed:
     """An action that has happened, or (`certain` False) may have, and came from what is condemned.
 
-    `taken_back_by` is the type of action that policy declares as its compensation, "" if there is none. `remedy` is what a
-    person said became of it, None while nobody has. `went_on`: a person let it happen although it was held.
+    `taken_back_by` is the type of action that policy declares as its compensation, "" if there is none; `compensation` the
+    action that was started to take it back, None while there is none. `remedy` is what a person said became of it, None while
+    nobody has. `went_on`: a person let it happen although it was held.
     """
 
     effect: Effect
@@ -33,6 +49,7 @@ class Executed:
     taken_back_by: str
     remedy: Remedy | None
     went_on: bool
+    compensation: Compensation | None = None
 
     @property
     def open(self) -> bool:
@@ -113,9 +130,10 @@ def standings(connection: Connection, undone_by: Compensations, *, everything: b
 
 def _reach(connection: Connection, impact: Impact, undone_by: Compensations, one: Condemnation | None) -> Reach:
     remedies = {} if one is None else condemnations.remedies(connection, one.id)
-    traces = [run.trace for run in impact.runs]
+    traces = [one.trace for one in impact.runs]
     passed = frozenset() if one is None else frozenset(condemnations.lets_on(connection, traces, one.id))
     about = _about(connection, [effect.key for effect in impact.effects])
+    back = _compensations(connection, [effect.key for effect in impact.effects if effect.state in HAPPENED])
     executed = []
     for effect in impact.effects:
         if effect.state not in (*HAPPENED, *MAY_HAVE):
@@ -125,7 +143,8 @@ def _reach(connection: Connection, impact: Impact, undone_by: Compensations, one
         allowed = trace in passed or (remedy is not None and remedy.how == "goes_on")
         went_on = allowed and one is not None and at > one.at
         said = None if remedy is None or remedy.how == "goes_on" else remedy
-        executed.append(Executed(effect, effect.state in HAPPENED, undone_by.get(effect.type, ""), said, went_on))
+        certain, by = effect.state in HAPPENED, undone_by.get(effect.type, "")
+        executed.append(Executed(effect, certain, by, said, went_on, back.get(effect.key)))
     pending = [
         effect
         for effect in impact.effects
@@ -133,7 +152,7 @@ def _reach(connection: Connection, impact: Impact, undone_by: Compensations, one
         and about[effect.key][0] not in passed
         and not ((said := remedies.get(effect.key)) is not None and said.how == "goes_on")
     ]
-    runs = tuple(run for run in impact.runs if not run.has_ended and run.trace not in passed)
+    runs = tuple(one for one in impact.runs if not one.has_ended and one.trace not in passed)
     return Reach(impact, tuple(executed), tuple(pending), runs, passed)
 
 
@@ -141,6 +160,25 @@ def _about(connection: Connection, keys: Iterable[str]) -> dict[str, tuple[str, 
     """The run family of each action, and when it changed last."""
     rows = rows_with(connection, select(action.c.key, action.c.trace, action.c.updated_at), action.c.key, keys)
     return {row.key: (row.trace, from_us(row.updated_at)) for row in rows}
+
+
+def _compensations(connection: Connection, keys: Sequence[str]) -> dict[str, Compensation]:
+    """What takes each of these actions back: what has happened before what is on its way; not what came to nothing."""
+    query = select(edge.c.child, edge.c.parent).where(edge.c.relation == "undoes")
+    undoes = {row.child: row.parent for row in rows_with(connection, query, edge.c.parent, keys)}
+    traces = sorted({child.rpartition("/")[0] for child in undoes})
+    columns = (action.c.key, action.c.trace, action.c.arguments, action.c.state, action.c.summary, action.c.updated_at)
+    rows = list(rows_with(connection, select(*columns), action.c.trace, traces))
+    names = {row.trace: row.workflow_id for row in rows_with(connection, _NAMES, run.c.trace, traces)}
+    found: dict[str, Compensation] = {}
+    for row in sorted(rows, key=lambda one: (one.state in HAPPENED, one.updated_at, one.key)):
+        undone = undoes.get(f"{row.trace}/{row.arguments}")
+        if undone is not None and (row.state in HAPPENED or row.state not in SETTLED):
+            found[undone] = Compensation(row.key, row.state, row.summary, names.get(row.trace, row.trace))
+    return found
+
+
+_NAMES = select(run.c.trace, run.c.workflow_id)
 
 
 def made_in(connection: Connection, trace: str) -> list[str]:

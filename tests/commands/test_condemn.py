@@ -132,6 +132,41 @@ def test_a_selection_condemns_the_handoffs_that_it_finds(baton: Baton, ledger: L
     assert "undone by olga" in baton("condemned", "show", ran.json["id"]).out
 
 
+def test_doctor_and_the_list_of_actions_say_what_is_open(baton: Baton, ledger: Ledger, both: dict[str, str]) -> None:
+    """What is held, what is left to settle, since when, and the command to look; nothing once nothing is left to do."""
+    del both
+    assert _findings(baton) == [("ok", "no condemnation is open", "")]
+    id = baton("condemn", sha256(SOURCE), "--by", "maria", *OLD, "--json").json["id"]
+    [(level, text, mend)] = _findings(baton)
+    assert (level, mend) == ("warn", f"`baton condemned show {id}`")
+    assert text.startswith("artifact ")
+    assert f"({id}): holds 2 open runs, 2 gates, 1 action; 1 executed action left to settle" in text
+    assert f"holds 2 open runs, 2 gates, 1 action; 1 executed action left to settle; `baton condemned show {id}`" in (
+        baton("actions", "list").err
+    )
+    [one] = baton("actions", "list", "--json").json["condemned"]
+    assert (one["id"], one["runs"], one["gates"], one["pending"], one["left"]) == (id, 2, 2, 1, 1)
+    baton("condemned", "undo", id, "-m", "it was right")
+    assert (_findings(baton)[0][0], baton("actions", "list", "--json").json["condemned"]) == ("ok", [])
+
+
+def test_of_many_open_ones_doctor_names_the_first(baton: Baton, ledger: Ledger, both: dict[str, str]) -> None:
+    """And counts the others: a hundred do not hide what else is wrong."""
+    del both
+    for number in range(7):
+        begin(ledger, f"more-{number}")
+        made = ledger.tx_now(traced, ledger, f"more-{number}", f"cents {number}")
+        assert baton("condemn", made, *OLD).code == 0
+    found = _findings(baton)
+    assert (len(found), found[-1]) == (6, ("warn", "2 more are open", "`baton condemned list`"))
+
+
+def _findings(baton: Baton) -> list[tuple[str, str, str]]:
+    """Of `baton doctor`, about what is condemned."""
+    found = baton("doctor", "--json", "--offline").json["findings"]
+    return [(one["level"], one["text"], one["mend"]) for one in found if one["name"] == "condemned"]
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "says"),
     [

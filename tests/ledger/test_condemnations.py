@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from contracts.base import digest_of, sha256
 from contracts.errors import Ambiguous, NotFound, Refused
 from contracts.gates import Decided
 from contracts.runs import RunChange
-from ledger import actions, condemnations, gates, handoffs, runs, turns
+from ledger import actions, bundle, condemnations, gates, handoffs, lineage, runs, turns
 from ledger.db import Ledger
-from ledger.tables import condemnation, condemned, remedy
+from ledger.tables import condemnation, condemned, feed, remedy
 from ledger.views.condemned import reach_of, standings
 from ledger.views.gates import gates_of
 from ledger.views.integrity import about_no_run
@@ -157,6 +158,53 @@ def test_what_has_happened_is_listed_until_each_is_settled(ledger: Ledger, both:
         ("done", "olga", "reverted", "commit 7"),
         ("declined", "olga", "nobody uses it", ""),
     ]
+
+
+def test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back(ledger: Ledger, both: dict[str, str]) -> None:
+    """It did not come from what it mends. Whether that made it good a person says, and the action is the reference."""
+    del both
+    ledger.tx_now(delivered, "trace-1")
+    begin(ledger, "trace-3")
+    ledger.tx_now(_takes_back, "trace-3", "trace-1")
+    id = condemn(ledger, sha256(SOURCE)).standing.condemnation.id
+    assert state(ledger, "trace-3") == "approved"
+    assert holding(ledger, "trace-3", key("trace-3"), "trace-3/plan-1") == []
+    assert _back(ledger) == (True, "approved", "delivery-trace-3")
+    ledger.tx_now(delivered, "trace-3")
+    assert _back(ledger) == (True, "delivered", "delivery-trace-3")
+    for _ in range(2):
+        ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "done", "olga", "the push was reverted")
+    assert ledger.read_now(condemnations.remedies, id)[key("trace-1")].reference == key("trace-3")
+    assert _back(ledger)[0] is False
+
+
+def test_what_came_to_nothing_takes_nothing_back(ledger: Ledger, both: dict[str, str]) -> None:
+    """After a withdrawn one the command that takes it back is offered once more, and nothing is the reference."""
+    ledger.tx_now(delivered, "trace-1")
+    begin(ledger, "trace-3")
+    ledger.tx_now(_takes_back, "trace-3", "trace-1")
+    ledger.tx_now(actions.withdraw, "trace-3", "not wanted")
+    id = condemn(ledger, both["trace-1"]).standing.condemnation.id
+    [pushed] = ledger.read_now(standings, {})[0].reach.executed
+    assert pushed.compensation is None
+    ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "done", "olga", "reverted by hand")
+    assert ledger.read_now(condemnations.remedies, id)[key("trace-1")].reference == ""
+
+
+def _takes_back(connection: Connection, trace: str, of: str) -> None:
+    """A run's approved action is to take back what another run did."""
+    intent = samples.intent(trace, arguments=trace)
+    lineage.of_undo(connection, trace, intent.arguments, key(of))
+    gates.open_gate(connection, samples.opening(samples.view(trace=trace, subject=sha256(trace.encode())), intent))
+    actions.propose(connection, intent, trace=trace, gate="plan-1", state="approved")
+
+
+def _back(ledger: Ledger) -> tuple[bool, str, str]:
+    """Of the one executed action of what is condemned: whether it is open, and what takes it back in which run."""
+    [one] = ledger.read_now(lambda c: standings(c, {}, everything=True))
+    [pushed] = one.reach.executed
+    assert pushed.compensation is not None
+    return pushed.open, pushed.compensation.state, pushed.compensation.run
 
 
 def _ended(connection: Connection, trace: str) -> None:
@@ -392,6 +440,44 @@ def _problems_after(ledger: Ledger, change: Any) -> list[str]:
         found = about_no_run(connection)
         transaction.rollback()
     return [problem for one in found for problem in one.problems]
+
+
+def test_a_bundle_of_a_run_has_what_was_condemned_and_any_change_of_it_is_found(
+    ledger: Ledger, both: dict[str, str], tmp_path: Path
+) -> None:
+    """Where the run's things came from it, also of what was undone. A run that it does not reach takes nothing of it along."""
+    ledger.tx_now(delivered, "trace-1")
+    id = condemn(ledger, both["trace-1"]).standing.condemnation.id
+    ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "declined", "olga", "fine")
+    ledger.tx_now(condemning.undo, SHIPPED, condemn(ledger, "trace-1/plan-1").standing.condemnation.id, "olga", "no")
+    with _bundle(ledger, "trace-1", tmp_path / "one.db") as held:
+        assert [(one.trace, one.lines, one.problems) for one in held.read_now(about_no_run)] == [("condemned", 4, [])]
+        for change in (
+            update(condemnation).values(why="because"),
+            update(condemnation).values(undone_by="maria"),
+            update(remedy).values(how="done"),
+            delete(remedy),
+            delete(condemned),
+            delete(condemnation),
+            insert(condemned).values(thing="x", condemnation=id),
+            update(feed).where(feed.c.trace == "condemned").values(why="because"),
+            delete(feed).where(feed.c.did.startswith("undid")),
+        ):
+            assert _problems_after(held, change), str(change)
+    with _bundle(ledger, "trace-2", tmp_path / "two.db") as held:
+        assert held.read_now(about_no_run) == []
+        assert held.read_now(condemnations.every) == []
+
+
+@contextmanager
+def _bundle(ledger: Ledger, trace: str, file: Path) -> Iterator[Ledger]:
+    """A run's bundle as a ledger."""
+    bundle.write(ledger, trace, file)
+    held = Ledger(f"sqlite:///{file}", file.with_suffix(".artifacts"))
+    try:
+        yield held
+    finally:
+        held.close()
 
 
 def test_people_see_that_a_thing_is_condemned(ledger: Ledger, both: dict[str, str]) -> None:

@@ -62,6 +62,14 @@ MUTANTS = (
         tests=(f"{LEDGER}::test_whatever_leads_down_to_a_thing_leads_up_from_it",),
     ),
     Mutant(
+        name="what-mends-is-held",
+        promise="What takes an action back did not come from it, and is not held with it.",
+        file="ledger/handoffs.py",
+        old='_CAME_FROM = edge.c.relation != "undoes"',
+        new='_CAME_FROM = edge.c.relation != ""',
+        tests=(f"{LEDGER}::test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back",),
+    ),
+    Mutant(
         name="undone-still-holds",
         promise="What was undone holds nothing.",
         file="ledger/condemnations.py",
@@ -76,6 +84,14 @@ MUTANTS = (
         old='"condemnation": ("id", "what", "things", "why", "by", "at", "undone_by", "undone_why", "undone_at"),',
         new='"condemnation": ("id",),',
         tests=(f"{LEDGER}::test_nobody_changes_a_condemnation_unseen",),
+    ),
+    Mutant(
+        name="bundle-without-condemned",
+        promise="The bundle of a run has what was condemned of what it came from.",
+        file="ledger/bundle.py",
+        old="    if condemnations.ever_reached(connection, nodes):",
+        new="    if False:",
+        tests=(f"{LEDGER}::test_a_bundle_of_a_run_has_what_was_condemned_and_any_change_of_it_is_found",),
     ),
     Mutant(
         name="anybody-condemns",

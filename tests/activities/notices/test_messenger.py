@@ -146,7 +146,7 @@ async def test_what_a_later_release_tells_is_passed_on(ledger: Ledger, clock: Cl
     """A kind that this one does not know keeps no channel from going on."""
     one = messenger(ledger, targets(site.address), {"ops": channel()}, clock)
     await turn(one)
-    told(ledger, note("k", tells=Occasion(kind="condemned", about="abc")))
+    told(ledger, note("k", tells=Occasion(kind="moved_house", about="abc")))
     assert await turn(one) == 1
     assert titles(site) == ["delivery-trace-1: abc (a later release of Baton says more)"]
 
