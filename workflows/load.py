@@ -24,6 +24,7 @@ from contracts.load import (
     Planned,
     mapping_lines,
 )
+from contracts.outside import sources_in
 from contracts.people import Feedback
 from contracts.tables import Mapping
 from contracts.text import amount
@@ -120,7 +121,7 @@ class Load(Pipeline[LoadInput, LoadReport]):
         kit, said = self.kit, list[Feedback]()
         # A handoff of its own, tainted: a model is given the rows as data, and policy knows what the mapping rests on.
         rows = made_by_us(kit.at("sample"), "reader", "done", "", seen.samples)
-        rows = kit.keep(rows.model_copy(update={"taint": (f"file:{seen.source.file}",)}))
+        rows = kit.keep(rows.model_copy(update={"taint": sources_in(seen.samples)}))
         await kit.flush()
         for number in range(1, MAPPINGS + 1):
             task = MapTask(table=asked.table, about=seen.about, columns=seen.columns, header=seen.header, feedback=tuple(said))

@@ -189,7 +189,7 @@ async def test_a_cell_that_gives_orders_changes_no_target_and_no_tier(client: Cl
         again = await running.approve(run, "plan-2")
         report = await result_of(run)
         mapped = [one for one in await _handoffs(running, again.trace) if one.producer.agent == "mapper"]
-        assert {one.taint for one in mapped} == {("file:orders.csv",)}
+        assert {one.taint for one in mapped} == {("file",)}
         assert (report.state, report.into) == ("done", "orders")
         assert [(row[1], float(row[2])) for row in place.rows()] == [(HOSTILE, 5.0)]
 
