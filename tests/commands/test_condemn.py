@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.actions.sending import LEASE_US
+from commands.errors import Code
 from contracts.actions import Receipt
 from contracts.base import sha256
 from ledger import actions, runs
