@@ -117,9 +117,9 @@ async def test_where_policy_lets_a_load_happen_a_proposed_mapping_still_asks_a_p
 
 
 async def test_where_policy_lets_a_correction_happen_its_values_still_come_from_a_file(client: Client, tmp_path: Path) -> None:
-    """The gate names the values that stand only there."""
+    """A person is asked, and the gate says why."""
     async with loading(client, tmp_path, tier="auto") as (running, place):
-        place.file(csv("1,ann,5,"))
+        place.file(csv("1,annabella,1234.5,"))
         asked = {key: value for key, value in ASKED.items() if key != "file"}
         run = await started(running, "reconcile-auto", asked | {"reconcile": "orders.csv", "correct": True})
         view = await running.gate(run, "action-1")
@@ -128,7 +128,8 @@ async def test_where_policy_lets_a_correction_happen_its_values_still_come_from_
         report = await result_of(run)
         assert [one.state for one in report.corrections] == ["delivered"]
         assert len(place.rows()) == 1
-    assert any("stands only in text from outside" in fact and "from file" in fact for fact in view.facts), view.facts
+    assert "sql.execute was made from outside text: file" in view.facts
+    assert "policy: tainted by file: policy has tier confirm for it then" in view.facts
 
 
 @pytest.mark.parametrize(
