@@ -21,7 +21,8 @@ class Selection:
     """What a handoff has to be; None or "" is anything.
 
     `claim` has words of a claim's subject, attribute or value. `source` is the name or the digest of something that was read on
-    the way to it, such as a file, or a kind of source, such as `web`. `agent` is a name or NAME@VERSION. `model` is as it answered, with or without its provider.
+    the way to it, such as a file, or a kind of source, such as `web`. `agent` is a name or NAME@VERSION. `model` is as it
+    answered, with or without its provider.
     """
 
     claim: str = ""
@@ -68,8 +69,8 @@ def things_selected(connection: Connection, wanted: Selection, limit: int) -> li
     """
     if is_kind(wanted.source) and wanted == Selection(source=wanted.source):
         raise Refused(
-            f"{wanted.source} is a kind of source: all that ever came from it, in every run, would be held, and nothing that is "
-            "read from it tomorrow. Name what was wrong (a file's name, or an id), or say which part of it is meant with "
+            f"{wanted.source} is a kind of source: all that ever came from it, in every run, would be held, and nothing that "
+            "is read from it tomorrow. Name what was wrong (a file's name, or an id), or say which part of it is meant with "
             "--since, --until, --project, --agent, --model or --claim"
         )
     if wanted.source and wanted == Selection(source=wanted.source):

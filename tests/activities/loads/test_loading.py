@@ -185,7 +185,7 @@ def test_a_full_disk_at_the_target_is_no_bad_row_and_with_room_the_load_goes_on(
         return connection
 
     monkeypatch.setattr(sql_book, "_sqlite", small)
-    with pytest.raises(NotSent, match="the database books cannot be used: .*full"):
+    with pytest.raises(NotSent, match=r"the database books cannot be used: .*full"):
         books.batch(planned, 1)
     assert len(books.rows()) == 500
     assert books.count(planned).problem.endswith("the target has 1 of 2 batches")
