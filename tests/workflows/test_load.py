@@ -25,25 +25,31 @@ GIVEN = ASKED | {"mapping": MAPPING}
 
 @contextlib.asynccontextmanager
 async def loading(
-    client: Client, folder: Path, *conversations: dict[str, Any], tier: str = "confirm", **table: Any
+    client: Client,
+    folder: Path,
+    *conversations: dict[str, Any],
+    tier: str = "confirm",
+    settings: dict[str, Any] | None = None,
+    **table: Any,
 ) -> AsyncIterator[tuple[Stack, Place]]:
     """A worker whose settings declare a folder and a table. Without `script` it has no model at all.
 
-    `tier` is that of `sql.load` and `sql.execute`.
+    `tier` is that of `sql.load` and `sql.execute`; `settings` are further ones of the worker.
     """
     place = Place(folder, f"sqlite:///{folder}/books.db", table)
     (folder / "books.db").touch()
     place.rows(f"create table orders ({TABLE})")
     policy = folder / "policy.toml"
     policy.write_text(re.sub(r'(adapter = "sql\.\w+"\ntier) = "confirm"', rf'\1 = "{tier}"', POLICY.read_text()))
-    settings = {
+    whole = {
         "policy": policy,
         "folders": {"inbox": {"path": str(folder / "inbox")}},
         "targets": tables(place.url, place.contract, **table),
+        **(settings or {}),
     }
     played = scripts.save(folder / "script.yaml", *conversations) if conversations else None
     try:
-        async with stack(client, folder / "state", played, **settings) as running:
+        async with stack(client, folder / "state", played, **whole) as running:
             yield running, place
     finally:
         place.ledger.close()

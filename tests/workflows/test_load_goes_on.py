@@ -1,4 +1,4 @@
-"""A load that is paused, continued as new, or without its target for a while goes on, and each row is in the table once."""
+"""A load that is paused, continued as new, or for a while without its target or money goes on, with each row there once."""
 
 import asyncio
 import threading
@@ -12,11 +12,14 @@ from temporalio.client import Client, WorkflowHandle
 from activities.loads import records
 from activities.loads.loads import Loads
 from contracts.load import Counts, LoadBatch
+from tests import scripts
 from tests.activities.loads.places import csv
+from tests.paid import copied
 from tests.replay.scenarios import row_is
 from tests.stack import PATIENCE, dev_server, result_of, until
+from tests.wire.server import WireServer
 from tests.workflows.test_continue import SUGGESTED_AT, chain_of
-from tests.workflows.test_load import GIVEN, loading, started
+from tests.workflows.test_load import ASKED, GIVEN, MAPPER, loading, started
 
 ROWS = 24
 
@@ -110,3 +113,20 @@ async def test_a_target_that_is_away_for_a_while_gets_each_row_once(
         assert (report.state, report.counts.said()) == ("done", "read 3 = loaded 3 + quarantined 0 + duplicates 0")
         assert attempts == [0, 1, 1, 1, 2]
         assert len(place.rows()) == 3
+
+
+async def test_a_mapper_without_money_asks_a_person_and_goes_on(client: Client, tmp_path: Path) -> None:
+    """Raised, the same load is mapped, approved and loaded; nothing was asked of the model before."""
+    script = scripts.save(tmp_path / "paid.yaml", MAPPER)
+    async with WireServer(script=script) as server:
+        paid = {"openai_base_url": server.openai_url, "agents": copied(tmp_path / "agents")}
+        async with loading(client, tmp_path, settings=paid) as (running, place):
+            place.file(csv("1,ann,5,"))
+            run = await started(running, "load-poor", ASKED | {"ceiling_usd": "0.000001"})
+            view = await running.gate(run, "ceiling-1")
+            assert (server.requests, place.rows()) == ([], [])
+            await running.decide(view, "raise_ceiling", to_usd="20")
+            await running.approve(run, "plan-1")
+            report = await result_of(run)
+            assert (report.state, report.counts.loaded) == ("done", 1)
+            assert report.usd_micros > 0
