@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import RetryPolicy
 
 from activities.loads import records
 from activities.loads.loads import Loads
@@ -20,6 +22,7 @@ from tests.stack import PATIENCE, dev_server, result_of, until
 from tests.wire.server import WireServer
 from tests.workflows.test_continue import SUGGESTED_AT, chain_of
 from tests.workflows.test_load import ASKED, GIVEN, MAPPER, loading, started
+from workflows.kit.options import WORK
 
 ROWS = 24
 
@@ -112,6 +115,33 @@ async def test_a_target_that_is_away_for_a_while_gets_each_row_once(
         report = await result_of(run)
         assert (report.state, report.counts.said()) == ("done", "read 3 = loaded 3 + quarantined 0 + duplicates 0")
         assert attempts == [0, 1, 1, 1, 2]
+        assert len(place.rows()) == 3
+
+
+async def test_a_target_that_stays_away_is_a_persons_matter(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempts: list[int]
+) -> None:
+    """Once all tries are used up a gate says what is wrong; approved when the target is back, the rest is loaded."""
+    monkeypatch.setitem(WORK, "retry_policy", RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=10)))
+    books, away = tmp_path / "books.db", tmp_path / "away.db"
+
+    def leave(number: int) -> None:
+        if number == 1 and 1 not in attempts:
+            books.rename(away)
+
+    _before_each(monkeypatch, leave)
+    async with loading(client, tmp_path) as (running, place):
+        place.file(csv("1,ann,1,", "2,bob,2,", "3,cat,3,"))
+        run = await started(running, "load-gone", GIVEN)
+        await running.approve(run, "action-1")
+        view = await running.gate(run, "stuck-1")
+        away.rename(books)
+        assert len(place.rows()) == 1
+        assert any("the target does not say what it has: the database books cannot be used" in fact for fact in view.facts)
+        assert any("batch 2: the database books cannot be used" in fact for fact in view.facts)
+        await running.decide(view)
+        report = await result_of(run)
+        assert (report.state, report.counts.said()) == ("done", "read 3 = loaded 3 + quarantined 0 + duplicates 0")
         assert len(place.rows()) == 3
 
 
