@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from ledger.views.selection import Selection
 
 Claim = Annotated[str, typer.Option("--claim", metavar="WORDS", help="A claim has all these words, in any case.")]
-Source = Annotated[
-    str, typer.Option("--source", metavar="NAME|ID", help="It came from what was read under this name, or has this id.")
-]
+SOURCE = (
+    "It came from what was read under this name, or has this id, or from this kind of source: repo, ticket, log, web, check, "
+    "file, tool:NAME."
+)
+Source = Annotated[str, typer.Option("--source", metavar="NAME|ID|KIND", help=SOURCE)]
 Agent = Annotated[str, typer.Option("--agent", metavar="NAME[@VERSION]", help="This agent made it.")]
 Model = Annotated[str, typer.Option("--model", metavar="[PROVIDER:]MODEL", help="This model answered.")]
 

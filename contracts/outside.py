@@ -2,14 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from contracts.base import Contract
 
-SourceKind = Literal["repo", "ticket", "log", "web", "check"]
+SourceKind = Literal["repo", "ticket", "log", "web", "check", "file"]
 """Where text from outside comes from. Beside these, `tool:NAME` says which tool has shown it."""
+
+_TOOL = "tool:"
+
+
+def is_kind(source: str) -> bool:
+    """True for a kind of source, such as `web` or `tool:read_file`, as opposed to the name or the id of one thing."""
+    return source in get_args(SourceKind) or (source.startswith(_TOOL) and source != _TOOL)
 
 
 @dataclass(frozen=True)

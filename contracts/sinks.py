@@ -30,7 +30,7 @@ SINKS: Mapping[str, Mapping[str, Role]] = {
     "http.post": {"target": "target"},
     "note": {},
     "sql.execute": {"target": "target", "statement": "command"},
-    "sql.load": {"target": "target", "table": "target", "file": "path"},
+    "sql.load": {"target": "target", "table": "target"},
 }
 """The fields of each adapter's arguments that are sinks as a whole. All others are in `PROSE` or `KEYED`."""
 
@@ -52,7 +52,8 @@ PROSE: Mapping[str, tuple[str, ...]] = {
     "http.post": ("event", "content_type"),
     "note": ("run", "name", "text"),
     "sql.execute": ("event",),
-    "sql.load": ("digest", "plan", "rows"),
+    # The file's name is for people; what is loaded is bound by the digests.
+    "sql.load": ("file", "digest", "plan", "rows"),
 }
 """The fields that decide nothing of the kind. Web addresses in them are sinks all the same."""
 

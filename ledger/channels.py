@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
 
 from contracts.base import digest_of
 from contracts.notices import kind_of
@@ -25,6 +25,9 @@ STATES = ("open", "sending", "sent", "dead", "dropped")
 """Of a message."""
 
 UNSETTLED = ("open", "sending")
+
+STUBBORN = 5
+"""Failed attempts after which a message, such as one whose text its receiver cannot take, holds back no other one."""
 
 When = Callable[[Row[Any]], int | None]
 """When a notice is due on a channel, in microseconds; None: it is none of that channel's."""
@@ -55,11 +58,19 @@ def busy(connection: Connection, names: Collection[str], now: int) -> list[str]:
         addressed.c.channel == channel.c.name, addressed.c.state == "waiting", addressed.c.due_at <= now
     )
     mine = (message.c.channel == channel.c.name, message.c.state.in_(UNSETTLED))
-    under_way = select(message.c.id).where(*mine, message.c.how == "notices")
     due = select(message.c.id).where(*mine, _is_due(now))
-    made = and_(channel.c.next_at <= now, exists(waiting), ~exists(under_way))
+    made = and_(channel.c.next_at <= now, exists(waiting), ~_held_back())
     query = select(channel.c.name).where(channel.c.name.in_(list(names)), or_(exists(fresh), made, exists(due)))
     return list(connection.execute(query.order_by(channel.c.name)).scalars())
+
+
+def _held_back() -> ColumnElement[bool]:
+    """True for a channel that gets no new message yet: one is on its way, or one beside one that failed again and again."""
+    mine = (message.c.channel == channel.c.name, message.c.how == "notices", message.c.state.in_(UNSETTLED))
+    fresh = select(message.c.id).where(*mine, message.c.tries < STUBBORN)
+    # Two at most: a receiver that is down as a whole gets one message when it is back, and not one for each minute.
+    beside = select(func.count()).select_from(message).where(*mine).correlate(channel).scalar_subquery()
+    return or_(exists(fresh), beside > 1)
 
 
 def _is_due(now: int) -> Any:
@@ -88,10 +99,8 @@ def take(connection: Connection, name: str, now: int) -> list[Row[Any]]:
     The caller writes the message in this transaction (`write`): of two that take at once the second finds nothing.
     """
     row = _locked(connection, name)
-    under_way = select(message.c.id).where(
-        message.c.channel == name, message.c.how == "notices", message.c.state.in_(UNSETTLED)
-    )
-    if row is None or row.next_at > now or connection.execute(under_way.limit(1)).first() is not None:
+    free = select(channel.c.name).where(channel.c.name == name, ~_held_back())
+    if row is None or row.next_at > now or connection.execute(free).first() is None:
         return []
     waiting = (addressed.c.channel == name, addressed.c.state == "waiting", addressed.c.due_at <= now)
     open_there = select(gate.c.gate).where(

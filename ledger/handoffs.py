@@ -5,6 +5,7 @@ run made has its trace before it (`made`): equal bytes in two runs, such as two 
 came from the one would count as come from the other.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -113,6 +114,13 @@ def among(connection: Connection, trace: str, ids: Iterable[str]) -> set[str]:
 def with_body(connection: Connection, trace: str, digest: str) -> list[str]:
     """Ids of a run's handoffs whose body has this digest."""
     return list(connection.execute(select(handoff.c.id).where(handoff.c.trace == trace, handoff.c.digest == digest)).scalars())
+
+
+def tainted_by(connection: Connection, source: str) -> list[str]:
+    """Ids of the handoffs of all runs that a kind of source has flowed into. It looks through all of them."""
+    # Only a first look: a body may hold the same word elsewhere.
+    maybe = select(handoff.c.id, handoff.c.body).where(handoff.c.body.contains(json.dumps(source), autoescape=True))
+    return [row.id for row in connection.execute(maybe) if source in json.loads(row.body).get("taint", ())]
 
 
 def get(connection: Connection, handoff_id: str) -> Handoff[Any]:

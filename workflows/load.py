@@ -24,6 +24,7 @@ from contracts.load import (
     Planned,
     mapping_lines,
 )
+from contracts.outside import sources_in
 from contracts.people import Feedback
 from contracts.tables import Mapping
 from contracts.text import amount
@@ -120,7 +121,7 @@ class Load(Pipeline[LoadInput, LoadReport]):
         kit, said = self.kit, list[Feedback]()
         # A handoff of its own, tainted: a model is given the rows as data, and policy knows what the mapping rests on.
         rows = made_by_us(kit.at("sample"), "reader", "done", "", seen.samples)
-        rows = kit.keep(rows.model_copy(update={"taint": (f"file:{seen.source.file}",)}))
+        rows = kit.keep(rows.model_copy(update={"taint": sources_in(seen.samples)}))
         await kit.flush()
         for number in range(1, MAPPINGS + 1):
             task = MapTask(table=asked.table, about=seen.about, columns=seen.columns, header=seen.header, feedback=tuple(said))
@@ -155,19 +156,29 @@ class Load(Pipeline[LoadInput, LoadReport]):
 
     async def _load(self, planned: Planned) -> None:
         """All parts in order. What stops one stops those after it; a person says whether it is tried again."""
-        assert planned.intent is not None
         tries = 0
         while True:
             tries += 1
             handoffs = await self._parts(planned, tries)
-            count = CountLoad(run=self.kit.ref, key=planned.intent.key, plan=planned.plan)
             # The target is asked, whatever the children say: only its own book is committed with the rows.
-            self.counted = await self.kit.do(Loads.count_load, count, f"load: count at the target, {tries}", **WORK)
+            self.counted = await self._count(planned, f"load: count at the target, {tries}")
             if not self.counted.problem:
                 return self.kit.note(f"reconciled: {self.counted.counts.said()}", "by a query on the target", "the run ends")
             failed = tuple(f"{name}: {one.reason}" for name, one in handoffs.items() if one.outcome != "done")
             asked = stuck_gate("the load does not reconcile yet", (self.counted.problem, *failed), self.counted)
             await try_again(self.kit, asked, "load the batches that are missing")
+
+    async def _count(self, planned: Planned, summary: str) -> Counted:
+        """What the target's book says; that it cannot be asked is a problem like others, which a person hears of."""
+        assert planned.intent is not None
+        count = CountLoad(run=self.kit.ref, key=planned.intent.key, plan=planned.plan)
+        try:
+            return await self.kit.do(Loads.count_load, count, summary, **WORK)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            problem = f"the target does not say what it has: {cause_of(error)}"
+            return Counted(counts=Counts(), batches=0, expected=planned.batches, problem=problem)
 
     async def _parts(self, planned: Planned, tries: int) -> dict[str, Handoff[Any]]:
         assert planned.intent is not None

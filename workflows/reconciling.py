@@ -19,6 +19,8 @@ async def reconcile(kit: Kit, asked: LoadInput, seen: Examined, mapping: Mapping
     total = len(found.differences) + found.more
     compared = f"{amount(found.compared, 'row')} compared, {found.bad} not, as they break a rule"
     kit.note(f"found {amount(total, 'difference')}", compared, "the report has them")
+    # What a correction writes stands in the file, which somebody delivered.
+    kit.grounds.read(("file",))
     wanted = found.corrections if asked.correct else ()
     receipts = [await perform(kit, one.intent, one.arguments, known=one.facts) for one in wanted]
     return {

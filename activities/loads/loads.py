@@ -264,7 +264,8 @@ class Loads:
         self, connection: Connection, request: Request, data: bytes, name: str, media_type: str, *, untrusted: bool = False
     ) -> str:
         kept = artifacts.put(connection, self._ledger.files, data, media_type)
-        artifacts.note_seen(connection, request.run.trace, request.run.path, kept.digest, name, untrusted=untrusted)
+        at, sources = (request.run.trace, request.run.path), ("file",) if untrusted else ()
+        artifacts.note_seen(connection, *at, kept.digest, name, untrusted=untrusted, sources=sources)
         return kept.digest
 
     def _read_plan(self, digest: str) -> LoadPlan:

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, true
 
+from contracts.errors import Refused
+from contracts.outside import is_kind
 from ledger import handoffs
 from ledger.db import from_us, rows_with, to_us
 from ledger.tables import claim, handoff, run, seen
@@ -19,7 +21,8 @@ class Selection:
     """What a handoff has to be; None or "" is anything.
 
     `claim` has words of a claim's subject, attribute or value. `source` is the name or the digest of something that was read on
-    the way to it, such as a file. `agent` is a name or NAME@VERSION. `model` is as it answered, with or without its provider.
+    the way to it, such as a file, or a kind of source, such as `web`. `agent` is a name or NAME@VERSION. `model` is as it
+    answered, with or without its provider.
     """
 
     claim: str = ""
@@ -61,8 +64,15 @@ def select_handoffs(connection: Connection, wanted: Selection, limit: int) -> li
 def things_selected(connection: Connection, wanted: Selection, limit: int) -> list[str]:
     """The ids of what a selection means: the handoffs that fit; of a source alone what was read under that name. Only reads.
 
-    Of a source alone, because whatever reads the same bytes later came from it as well.
+    Of a source alone, because whatever reads the same bytes later came from it as well. Raises `Refused` for a kind of source
+    alone: nobody can say that of all that was ever read from it.
     """
+    if is_kind(wanted.source) and wanted == Selection(source=wanted.source):
+        raise Refused(
+            f"{wanted.source} is a kind of source: all that ever came from it, in every run, would be held, and nothing that "
+            "is read from it tomorrow. Name what was wrong (a file's name, or an id), or say which part of it is meant with "
+            "--since, --until, --project, --agent, --model or --claim"
+        )
     if wanted.source and wanted == Selection(source=wanted.source):
         named = select(seen.c.artifact).where((seen.c.name == wanted.source) | (seen.c.artifact == wanted.source)).distinct()
         return list(connection.execute(named.order_by(seen.c.artifact).limit(limit)).scalars())
@@ -110,7 +120,11 @@ def _claims(part: str) -> ColumnElement[bool]:
 
 
 def _came_from(connection: Connection, source: str) -> Sequence[str]:
-    """All that came from what was read under this name, or has this digest."""
+    """All that came from what was read under this name, has this digest, or is of this kind; what is of the kind as well."""
+    if is_kind(source):
+        tainted = handoffs.tainted_by(connection, source)
+        # What the coordinator makes of them names no sources, and came from them all the same.
+        return [*tainted, *handoffs.downstream(connection, tainted, LIMIT)]
     named = select(seen.c.artifact).where((seen.c.name == source) | (seen.c.artifact == source)).distinct()
     starts = list(connection.execute(named).scalars())
     return list(handoffs.downstream(connection, starts, LIMIT))

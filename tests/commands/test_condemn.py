@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.actions.sending import LEASE_US
+from commands.errors import Code
 from contracts.actions import Receipt
 from contracts.base import sha256
 from ledger import actions, runs
@@ -92,6 +93,16 @@ def test_a_preview_changes_nothing_and_says_all(baton: Baton, ledger: Ledger, bo
     ):
         assert said in ran.out
     assert baton("condemned", "list", "--all").out == "nothing is condemned\n"
+
+
+def test_a_kind_of_source_alone_is_refused_and_a_part_of_it_is_not(baton: Baton, both: dict[str, str]) -> None:
+    """All that ever came from pages is not one wrong thing; what came from them since yesterday may be."""
+    del both
+    ran = baton("condemn", "--source", "web", "--preview")
+    assert ran.code == Code.REFUSED
+    assert "web is a kind of source: all that ever came from it, in every run, would be held" in ran.err
+    ran = baton("condemn", "--source", "web", "--since", "2020-01-01", "--preview")
+    assert "there are no handoffs that came from web since 2020-01-01 00:00 UTC" in ran.err
 
 
 def test_it_counts_whether_or_not_temporal_answers(baton: Baton, ledger: Ledger, both: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ from contracts.findings import SEVERITIES
 from contracts.gates import OFFERED, VERBS
 from contracts.growth import Follows
 from contracts.handoff import Outcome
+from contracts.outside import SourceKind
 from contracts.rules import Condition, Rule
 from contracts.runs import Importance, RunState
 from ledger.figures.charges import PARTS
@@ -177,6 +178,7 @@ CLAIMS = (
     Claim("tiers", GLOSSARY, row("tier"), _of(Tier), ("`draft` (", "`drafted` (")),
     Claim("states of an action", GLOSSARY, row("action state"), _of(ActionState), ("`dead`", "`given_up`")),
     Claim("efforts", GLOSSARY, row("effort, router"), _of(Effort), ("`full`:", "`whole`:")),
+    Claim("sources", GLOSSARY, row("source"), lambda: [*get_args(SourceKind), "tool:NAME"], ("`web`, ", "")),
     Claim("importance", GLOSSARY, row("importance"), _of(Importance), ("`alert`", "`alarm`")),
     Claim("gates and their verbs", OPERATING, _verbs_of_gates, _gates, ("raise_ceiling, stop |", "raise_ceiling |")),
     Claim("exit codes", OPERATING, _codes, lambda: [str(int(code)) for code in Code], ("| 7 | no", "| 9 | no")),

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from contracts.base import sha256
+from contracts.base import canonical, sha256
+from contracts.handoff import Handoff, Producer
+from contracts.ids import handoff_id
 from ledger import handoffs
 from ledger.db import Ledger
 from ledger.views.contents import Contents
@@ -67,6 +70,46 @@ def test_handoffs_are_found_by_what_is_known_of_them(ledger: Ledger, both: dict[
     assert found(since=samples.NOW, claim="trace-1", agent="planner@v2", model="small", source="shop/pricing.py") == {mine}
     [told] = ledger.read_now(select_handoffs, Selection(claim="all", source="shop/pricing.py", agent="planner@v2"), 1)
     assert told.says == "shop: 100% = all (unsupported)"
+
+
+def test_a_kind_of_source_leads_to_what_it_flowed_into_in_every_run(ledger: Ledger, both: dict[str, str]) -> None:
+    """What names the kind, and what was made of that without naming it; another kind, or the word in a body, is none of it."""
+    made = {
+        name: ledger.tx_now(_handed_off, name, taint, inputs)
+        for name, taint, inputs in (
+            ("page", ("tool:fetch", "web"), ()),
+            ("log", ("log",), ()),
+            ("says_web", (), ()),
+            ("of_page", (), ("page",)),
+        )
+    }
+
+    def found(**wanted: Any) -> set[str]:
+        return {one.id for one in ledger.read_now(select_handoffs, Selection(**wanted), 10)}
+
+    assert found(source="web") == found(source="tool:fetch") == {made["page"], made["of_page"]}
+    assert found(source="web", agent="page") == {made["page"]}
+    assert found(source="log") == {made["log"]}
+    assert found(source="ticket") == found(source="tool:fet") == set()
+    assert both.keys() == {"trace-1", "trace-2"}
+
+
+def _handed_off(connection: Connection, name: str, taint: tuple[str, ...], inputs: tuple[str, ...]) -> str:
+    body = {"summary": f'{name} says ["web"]', "taint": ["web", "ticket"]}
+    identity = lambda of: handoff_id("trace-1", of, sha256(canonical({"of": of})))  # noqa: E731
+    made = Handoff[Any](
+        id=identity(name),
+        contract_name="plan/2",
+        outcome="done",
+        body=body,
+        producer=Producer(agent=name),
+        inputs=tuple(identity(one) for one in inputs),
+        taint=taint,
+        trace="trace-1",
+        path=name,
+    )
+    handoffs.put(connection, made, sha256(canonical(body)), canonical(made.model_dump(mode="json")))
+    return made.id
 
 
 def test_what_stands_behind_an_id_is_read_to_the_bytes(ledger: Ledger, both: dict[str, str]) -> None:

@@ -53,4 +53,12 @@ MUTANTS = (
         new="    if unknown and not part:",
         tests=(f"{LOADS}/test_tables.py::test_a_rule_that_is_not_checked_is_refused",),
     ),
+    Mutant(
+        name="target-away-fails-the-run",
+        promise="A target that stays out of reach in the middle of a load is a person's decision, and no failed run.",
+        file="workflows/load.py",
+        old='            problem = f"the target does not say what it has',
+        new='            raise\n            problem = f"the target does not say what it has',
+        tests=("tests/workflows/test_load_goes_on.py::test_a_target_that_stays_away_is_a_persons_matter",),
+    ),
 )

@@ -102,4 +102,20 @@ MUTANTS = (
         new="cursor = 0",
         tests=(f"{MESSENGER}::test_what_was_before_a_channel_is_not_sent_to_it",),
     ),
+    Mutant(
+        name="stubborn-message-blocks",
+        promise="A message that its receiver cannot take holds no newer one back.",
+        file="ledger/channels.py",
+        old="*mine, message.c.tries < STUBBORN",
+        new="*mine, message.c.tries >= 0",
+        tests=(f"{MESSENGER}::test_a_message_that_its_receiver_cannot_take_holds_no_other_back",),
+    ),
+    Mutant(
+        name="stubborn-messages-pile-up",
+        promise="A receiver that is down as a whole has two messages waiting for it at most.",
+        file="ledger/channels.py",
+        old="beside > 1",
+        new="beside > 100",
+        tests=(f"{MESSENGER}::test_a_message_that_its_receiver_cannot_take_holds_no_other_back",),
+    ),
 )

@@ -106,4 +106,28 @@ MUTANTS = (
         new="    if doubts is not None:",
         tests=(f"{SUSPECTS}::test_what_a_second_agent_doubts_stands_at_the_gate",),
     ),
+    Mutant(
+        name="corrections-are-ours",
+        promise="What a correction writes comes from a file that somebody delivered, so policy lets it happen by nobody alone.",
+        file="workflows/reconciling.py",
+        old='kit.grounds.read(("file",))',
+        new="kit.grounds.read(())",
+        tests=("tests/workflows/test_load.py::test_where_policy_lets_a_correction_happen_its_values_still_come_from_a_file",),
+    ),
+    Mutant(
+        name="kind-in-a-body",
+        promise="What came from a kind of source names it as its source, and not somewhere in its text.",
+        file="ledger/handoffs.py",
+        old='if source in json.loads(row.body).get("taint", ())]',
+        new="if row.body]",
+        tests=("tests/ledger/test_impact.py::test_a_kind_of_source_leads_to_what_it_flowed_into_in_every_run",),
+    ),
+    Mutant(
+        name="all-of-a-kind-is-condemned",
+        promise="A kind of source alone cannot be condemned.",
+        file="ledger/views/selection.py",
+        old="if is_kind(wanted.source) and wanted == Selection(source=wanted.source):",
+        new="if False:",
+        tests=("tests/commands/test_condemn.py::test_a_kind_of_source_alone_is_refused_and_a_part_of_it_is_not",),
+    ),
 )

@@ -93,7 +93,8 @@ def _policy(text: str, gates: str) -> str:
     """The policy with some tables of gates in place of its own."""
     for table in [line for line in gates.splitlines() if line.startswith("[")]:
         head, found, rest = text.partition(table)
-        text = text if not found else head + rest[rest.index("\n[") + 1 :]
+        _, begins, others = rest.partition("\n[")
+        text = text if not found else head + begins[1:] + others
     return text + gates
 
 

@@ -40,6 +40,13 @@ tier = "confirm"
 reversible = "no"
 accountable = "owner"
 """
+CORRECTS = """
+[actions."sql.execute"]
+adapter = "sql.execute"
+tier = "auto"
+reversible = "no"
+accountable = "owner"
+"""
 NOTICE = {"type": "notice", "target": "notices", "arguments": {"path": "notice.txt", "text": "closed"}}
 
 LOADED = {"target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
@@ -105,6 +112,12 @@ def _a_table(place: Path) -> dict[str, Any]:
     return {"targets": tables(books.url, books.contract), "folders": {"inbox": {"path": str(place / "inbox")}}}
 
 
+def _two_rows_more(place: Path) -> dict[str, Any]:
+    settings = _a_table(place)
+    (place / "inbox" / "orders.csv").write_text(csv("1,ann,5,", "2,bob,6,"))
+    return settings
+
+
 async def _load_the_rows(stack: Stack, run: Run) -> None:
     await stack.approve(run, "stuck-1")
     await stack.approve(run, "action-1")
@@ -112,6 +125,12 @@ async def _load_the_rows(stack: Stack, run: Run) -> None:
 
 async def _approve_the_mapping(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan-1")
+
+
+async def _let_one_of_two_corrections(stack: Stack, run: Run) -> None:
+    """Policy lets them happen by themselves, and what they write comes from a file: a person is asked about each."""
+    await stack.approve(run, "action-1")
+    await stack.decide(await stack.gate(run, "action-2"), "reject", note="the file is wrong")
 
 
 async def _reject_the_correction(stack: Stack, run: Run) -> None:
@@ -339,6 +358,14 @@ SCENARIOS: dict[str, Scenario] = {
         asked=LOADED | {"file": None, "reconcile": "orders.csv", "correct": True},
         pipeline="Load",
         settings=_a_table,
+    ),
+    "load-outside": Scenario(
+        (PLANNER,),
+        _let_one_of_two_corrections,
+        asked=LOADED | {"file": None, "reconcile": "orders.csv", "correct": True},
+        pipeline="Load",
+        gates=CORRECTS,
+        settings=_two_rows_more,
     ),
     "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

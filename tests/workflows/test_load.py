@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,38 @@ from tests.activities.loads.places import CONTRACT, MAPPING, TABLE, Place, csv, 
 from tests.scripts import answer, says
 from tests.stack import Stack, result_of, stack
 
+POLICY = Path(__file__).parents[2] / "policy.toml"
 ASKED = {"owner": "olga", "target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
 GIVEN = ASKED | {"mapping": MAPPING}
 
 
 @contextlib.asynccontextmanager
 async def loading(
-    client: Client, folder: Path, *conversations: dict[str, Any], **table: Any
+    client: Client,
+    folder: Path,
+    *conversations: dict[str, Any],
+    tier: str = "confirm",
+    settings: dict[str, Any] | None = None,
+    **table: Any,
 ) -> AsyncIterator[tuple[Stack, Place]]:
-    """A worker whose settings declare a folder and a table. Without `script` it has no model at all."""
+    """A worker whose settings declare a folder and a table. Without `script` it has no model at all.
+
+    `tier` is that of `sql.load` and `sql.execute`; `settings` are further ones of the worker.
+    """
     place = Place(folder, f"sqlite:///{folder}/books.db", table)
     (folder / "books.db").touch()
     place.rows(f"create table orders ({TABLE})")
-    settings = {
+    policy = folder / "policy.toml"
+    policy.write_text(re.sub(r'(adapter = "sql\.\w+"\ntier) = "confirm"', rf'\1 = "{tier}"', POLICY.read_text()))
+    whole = {
+        "policy": policy,
         "folders": {"inbox": {"path": str(folder / "inbox")}},
         "targets": tables(place.url, place.contract, **table),
+        **(settings or {}),
     }
     played = scripts.save(folder / "script.yaml", *conversations) if conversations else None
     try:
-        async with stack(client, folder / "state", played, **settings) as running:
+        async with stack(client, folder / "state", played, **whole) as running:
             yield running, place
     finally:
         place.ledger.close()
@@ -88,6 +102,40 @@ async def test_a_proposed_mapping_is_applied_once_a_person_approves_it(client: C
     assert any(fact.startswith("line 2: id='1'") and "→ id='1'" in fact for fact in view.facts)
     assert (report.state, report.counts.loaded, report.mapped_by) == ("done", 1, "mapper")
     assert "nothing is mapped to amount, which every row needs" in said
+
+
+async def test_where_policy_lets_a_load_happen_a_proposed_mapping_still_asks_a_person(client: Client, tmp_path: Path) -> None:
+    """A mapping that a person gives asks nobody; an agent's rests on the file, and takes its gate, once."""
+    async with loading(client, tmp_path, MAPPER, tier="auto") as (running, place):
+        place.file(csv("1,ann,5,"))
+        given = await started(running, "load-given-auto", GIVEN)
+        assert (await result_of(given)).state == "done"
+        place.file(csv("2,bob,6,"))
+        proposed = await started(running, "load-proposed-auto", ASKED)
+        view = await running.approve(proposed, "plan-1")
+        report = await result_of(proposed)
+        told = {run.id: [line.did for line in await running.feed(run)] for run in (given, proposed)}
+    assert report.state == "done"
+    assert "outside text flowed in: file" in view.risk
+    opened = {name: [one for one in lines if one.startswith("opened gate")] for name, lines in told.items()}
+    assert opened["load-given-auto"] == []
+    assert [one.split()[2].rstrip(":") for one in opened["load-proposed-auto"]] == ["plan-1"]
+
+
+async def test_where_policy_lets_a_correction_happen_its_values_still_come_from_a_file(client: Client, tmp_path: Path) -> None:
+    """A person is asked, and the gate says why."""
+    async with loading(client, tmp_path, tier="auto") as (running, place):
+        place.file(csv("1,annabella,1234.5,"))
+        asked = {key: value for key, value in ASKED.items() if key != "file"}
+        run = await started(running, "reconcile-auto", asked | {"reconcile": "orders.csv", "correct": True})
+        view = await running.gate(run, "action-1")
+        assert place.rows() == []
+        await running.decide(view)
+        report = await result_of(run)
+        assert [one.state for one in report.corrections] == ["delivered"]
+        assert len(place.rows()) == 1
+    assert "sql.execute was made from outside text: file" in view.facts
+    assert "policy: tainted by file: policy has tier confirm for it then" in view.facts
 
 
 @pytest.mark.parametrize(
@@ -189,7 +237,7 @@ async def test_a_cell_that_gives_orders_changes_no_target_and_no_tier(client: Cl
         again = await running.approve(run, "plan-2")
         report = await result_of(run)
         mapped = [one for one in await _handoffs(running, again.trace) if one.producer.agent == "mapper"]
-        assert {one.taint for one in mapped} == {("file:orders.csv",)}
+        assert {one.taint for one in mapped} == {("file",)}
         assert (report.state, report.into) == ("done", "orders")
         assert [(row[1], float(row[2])) for row in place.rows()] == [(HOSTILE, 5.0)]
 

@@ -49,6 +49,8 @@ class Web(Kept):
     """What GET answers at other paths."""
     answer: int = 0
     """The status that POST gives instead of acting; 0: it acts."""
+    chokes_on: bytes = b"\0"
+    """A POST whose body has this gets 500, and is not acted on."""
     loses: bool = False
     """Acts, and then ends the connection without an answer."""
 
@@ -85,6 +87,9 @@ def web(tls: ssl.SSLContext | None = None, book: Path | None = None) -> Iterator
             headers = {name.lower(): value for name, value in self.headers.items()}
             if found.answer:
                 self._say(found.answer, {"message": "no"})
+                return
+            if found.chokes_on in body:
+                self._say(500, {"message": "bug"})
                 return
             made = self._made(body, headers)
             if found.loses:

@@ -1,8 +1,13 @@
 """Rows of a file get into their table, each once, and every other row is kept apart with the rule that it breaks."""
 
+import sqlite3
+
 import pytest
+from sqlalchemy import URL
 from temporalio.exceptions import ApplicationError
 
+from activities.actions import sql_book
+from activities.actions.adapter import NotSent
 from activities.loads import records
 from contracts.load import Counts
 from tests.activities.loads.places import MAPPING, Place, csv
@@ -159,3 +164,32 @@ def test_a_row_that_cannot_be_read_removes_nothing(place: Place) -> None:
     assert [one.intent.summary for one in whole.corrections] == ["removes an order: id 2"]
     unreadable = place.reconciled(csv("1,ann,5,", "2,bob,x,"), correct=True)
     assert (unreadable.bad, len(unreadable.differences), unreadable.corrections) == (1, 1, ())
+
+
+def test_a_full_disk_at_the_target_is_no_bad_row_and_with_room_the_load_goes_on(
+    books: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch is undone as a whole and can be tried again: nothing is there twice, and nothing is in quarantine."""
+    monkeypatch.setattr(records, "ROWS", 500)
+    books.file(csv(*(f"{number},{'a' * 20},1," for number in range(1000))))
+    planned = books.planned()
+    books.approved(planned)
+    books.batch(planned, 0)
+    [(pages,)] = books.rows("pragma page_count")
+    room = [pages]
+    connect = sql_book._sqlite
+
+    def small(url: URL, seconds: int) -> sqlite3.Connection:
+        connection = connect(url, seconds)
+        connection.execute(f"pragma max_page_count = {room[0]}")
+        return connection
+
+    monkeypatch.setattr(sql_book, "_sqlite", small)
+    with pytest.raises(NotSent, match=r"the database books cannot be used: .*full"):
+        books.batch(planned, 1)
+    assert len(books.rows()) == 500
+    assert books.count(planned).problem.endswith("the target has 1 of 2 batches")
+    room[0] = pages * 100
+    books.batch(planned, 1)
+    counted = books.count(planned)
+    assert (counted.problem, counted.counts.said()) == ("", "read 1000 = loaded 1000 + quarantined 0 + duplicates 0")

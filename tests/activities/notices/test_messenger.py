@@ -28,6 +28,7 @@ from ledger.tables import addressed, notice
 from ledger.views.notices import messages, troubles
 from tests.activities.actions.servers import Mail, Web
 from tests.activities.notices.world import (
+    NO_WAIT,
     NOON,
     ORDERS,
     SECRET,
@@ -296,6 +297,36 @@ async def test_a_channel_that_is_down_is_tried_again_and_then_given_up_visibly(l
     assert len([posted for posted in site.book if posted["path"] == "/once"]) == 2
     with pytest.raises(Refused, match="is sent"):
         ledger.tx_now(operating.retry, dead.id, "olga", "again")
+
+
+async def test_a_message_that_its_receiver_cannot_take_holds_no_other_back(ledger: Ledger, clock: Clock, site: Web) -> None:
+    """After five failures newer notices are sent, one message at a time; it is tried on, and nothing is sent twice."""
+    limits = NO_WAIT.model_copy(update={"attempts": 30})
+    one = messenger(ledger, targets(site.address), {"ops": channel()}, clock, limits=limits)
+    await turn(one)
+    site.chokes_on = b"plan-1 "
+    opened(ledger, "plan-1")
+    for _ in range(channels.STUBBORN):
+        clock.on(minutes=2)
+        await turn(one)
+        opened(ledger, "plan-2")
+    assert titles(site) == []
+    for number in (3, 4):
+        clock.on(minutes=2)
+        await turn(one)
+        opened(ledger, f"plan-{number}")
+    assert titles(site) == ["delivery-trace-1: gate plan-2 is open", "delivery-trace-1: gate plan-3 is open"]
+    # Down as a whole: what fails beside it holds the others back as ever.
+    site.answer = 503
+    for number in range(5, 5 + 2 * channels.STUBBORN):
+        clock.on(minutes=2)
+        await turn(one)
+        opened(ledger, f"plan-{number}")
+    assert sorted(kept.state for kept in ledger.read_now(messages)) == ["open", "open", "sent", "sent"]
+    site.answer, site.chokes_on = 0, b"\0"
+    clock.on(minutes=2)
+    await turn(one)
+    assert len(titles(site)) == 4
 
 
 async def test_a_refusal_is_given_up_at_once(ledger: Ledger, clock: Clock, site: Web) -> None:

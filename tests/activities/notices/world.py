@@ -73,11 +73,16 @@ def policy(**more: Any) -> Policy:
 
 
 def messenger(
-    ledger: Ledger, where: Targets, declared: Mapping[str, Channel], clock: Clock, name: str = "worker-1"
+    ledger: Ledger,
+    where: Targets,
+    declared: Mapping[str, Channel],
+    clock: Clock,
+    name: str = "worker-1",
+    limits: Relaying = NO_WAIT,
 ) -> Messenger:
     """One worker's messenger."""
     return Messenger(
-        ledger, declared, senders(where), policy, name, NO_WAIT, ui="https://temporal.example.org", pace=QUICK, clock=clock
+        ledger, declared, senders(where), policy, name, limits, ui="https://temporal.example.org", pace=QUICK, clock=clock
     )
 
 
