@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+
 ENOUGH = 0.75
 """Share of the cases that a model has to meet."""
 

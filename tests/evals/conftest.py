@@ -4,11 +4,10 @@ import os
 
 import pytest
 
+from tests.evals.cases import KEYS
 from tests.workflows.conftest import client, start
 
 __all__ = ["client", "start"]
-
-KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 
 
 @pytest.fixture
