@@ -22,11 +22,14 @@ SCHEMA = 1
 
 
 class Out:
-    """Prints one command's output. With `as_json` only `document` and `record` write to stdout."""
+    """Prints one command's output. With `as_json` only `document` and `record` write to stdout.
 
-    def __init__(self, *, as_json: bool = False) -> None:
-        self.as_json = as_json
-        self.terminal = sys.stdout.isatty() and not as_json
+    `form`: what a report is printed as (`--as`); then it alone belongs on stdout. None: as text.
+    """
+
+    def __init__(self, *, as_json: bool = False, form: str | None = None) -> None:
+        self.as_json, self.form = as_json, form
+        self.terminal = sys.stdout.isatty() and not as_json and form is None
 
     def document(self, **fields: Any) -> None:
         """Print the command's one JSON document. Does nothing without `--json`."""

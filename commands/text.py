@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from commands.errors import Code, is_budget, is_refused_input
+from commands.errors import Code, Usage, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
 from contracts.diffs import WHOLE, rendered
 from contracts.exact import exact
@@ -27,6 +27,9 @@ COMMAND_OF = {
     "declined": "declined",
 }
 """The command that sends each verb."""
+
+
+ONE_FORM = "--as and --json are two forms of one report. Leave one of them out"
 
 
 def usd(micros: int) -> str:
@@ -137,8 +140,15 @@ def _needs(view: "GateView", verb: str) -> str:
 
 
 def tell_report(out: Out, report: Mapping[str, Any]) -> None:
-    """Print how a run ended. Each pipeline's report defines its own lines and tables."""
+    """Print how a run ended. Each pipeline's report defines its own lines and tables, and in which other forms it can be had.
+
+    Raises `Usage` if the form that was asked for is none of them.
+    """
     ended = report_of(report)
+    if out.form is not None:
+        for line in _in_form(ended, out.form).rstrip("\n").split("\n"):
+            out.line(line)
+        return
     stamp = "  [scripted model: no real model was used]" if ended.scripted else ""
     stamp += f"  [degraded: no model took part in {amount(len(ended.degraded), 'step')}]" if ended.degraded else ""
     out.line(f"{safe(ended.run, 1000)}: {ended.state}{stamp}", "bold green" if ended.state == "done" else "bold red")
@@ -152,6 +162,20 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
     for one in ended.handed_over:
         out.line(f"  {'relay':<9} {one.state}: {safe(one.summary)}{safe(one.problem and f' ({one.problem})', 1000)}")
         out.line(f"  {'':<9} {safe(one.reference) or command('actions show', one.key[:12])}")
+
+
+def _in_form(ended: "Report", form: str) -> str:
+    from contracts.review import ReviewReport
+    from contracts.review_forms import FORMS
+
+    if not isinstance(ended, ReviewReport):
+        raise Usage(f"{safe(ended.run, 1000)} has no report in the form {form}; only reviews have one. Leave --as out")
+    return FORMS[form](ended)
+
+
+def tell_state(out: Out, text: str) -> None:
+    """Print the state of a run where there is no report to print; to stderr if that was to have a form of its own."""
+    (out.line if out.form is None else out.note)(text)
 
 
 def report_of(report: Mapping[str, Any]) -> "Report":

@@ -1,6 +1,7 @@
 """A run's status, its report and how that reads: common to all pipelines, which add fields of their own."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -41,6 +42,9 @@ class Reading:
 
 class Report(Contract):
     """How a run ended. Each pipeline's report adds its own fields, and says in `reading` how they read as text."""
+
+    forms: ClassVar[tuple[str, ...]] = ()
+    """What `--as` can print it as, besides text and JSON."""
 
     pipeline: str = Field(default="", description="workflow type")
     run: str

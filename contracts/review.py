@@ -1,6 +1,6 @@
 """Review's contracts: from a change to findings with verified quotes. Its input and its parts have modules of their own."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class ReviewTask(Contract, name="review_task/1"):
 
 class ReviewReport(Report, name="review_report/1"):
     """How a review ended. `missing` names agents whose part is missing or uncertain, with reasons."""
+
+    forms: ClassVar[tuple[str, ...]] = ("markdown", "sarif")
 
     repository: str = ""
     base: str = ""

@@ -13,7 +13,7 @@ from commands.errors import Code, NothingYet, Usage
 from commands.look.now import Now, now, told
 from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, left, moment, safe
-from commands.text import code_of, how_to_answer, report_of, tell_report, usd
+from commands.text import ONE_FORM, code_of, how_to_answer, tell_report, tell_state, usd
 from commands.unrecorded import Unrecorded
 from commands.untold import lines, untold
 from contracts.printed import command
@@ -145,7 +145,7 @@ def result(
     ] = False,
     form: Annotated[
         Literal["markdown", "sarif"] | None,
-        typer.Option("--as", help="Print the report of a review that has ended in this form."),
+        typer.Option("--as", help="Print the report of a review in this form, and nothing else to stdout."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -153,20 +153,20 @@ def result(
     10 findings as bad as --fail-on."""
     from commands.look import starting
 
-    out = Out(as_json=as_json)
-    if form is not None and (as_json or wait or wait_for_gate):
-        raise Usage("--as prints the report of a run that has ended, in one form; wait first, and leave out --json")
+    out = Out(as_json=as_json, form=form)
+    if form is not None and as_json:
+        raise Usage(ONE_FORM)
     with open_ledger(settings()) as ledger:
         there = found(out, ledger, run)
         name = there.run if isinstance(there, Unrecorded) else there.workflow_id
+        if form is not None:
+            _check_form(name, there.pipeline, form)
         if (wait or wait_for_gate) and not (isinstance(there, Unrecorded) and not there.is_running):
             code, fields = asyncio.run(_follow(out, ledger, name, there.trace, stop_at_gate=wait_for_gate))
             out.document(run=name, trace=there.trace, **fields)
             raise typer.Exit(int(code))
         if isinstance(there, Unrecorded):
             raise typer.Exit(int(starting.tell_end(out, there)))
-        if form is not None:
-            raise typer.Exit(int(_print_as(out, there, form)))
         raise typer.Exit(int(_tell_end(out, ledger, there)))
 
 
@@ -183,18 +183,12 @@ async def _follow(out: Out, ledger: "Ledger", run: str, trace: str, *, stop_at_g
         return await Follower(out, ledger, run, trace, handle).until_end(stop_at_gate=stop_at_gate)
 
 
-def _print_as(out: Out, run: "RunView", form: str) -> Code:
-    """Print the report in another form, and nothing else on stdout."""
-    from contracts.review import ReviewReport
-    from contracts.review_forms import FORMS
+def _check_form(name: str, pipeline: str, form: str) -> None:
+    from contracts.pipelines import BY_WORKFLOW
 
-    report = run.report or {}
-    ended = report_of(report) if report else None
-    if not isinstance(ended, ReviewReport):
-        raise Usage(f"{run.workflow_id} is {run.state} and has no report in the form {form}; reviews that have ended have one")
-    for line in FORMS[form](ended).rstrip("\n").split("\n"):
-        out.line(line)
-    return code_of(run.state, report.get("reason", ""), report)
+    spec = BY_WORKFLOW.get(pipeline)
+    if spec is not None and form not in spec.report.forms:
+        raise Usage(f"{safe(name, 1000)} is no review, and has no report in the form {form}. Leave --as out")
 
 
 def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
@@ -205,14 +199,14 @@ def _tell_end(out: Out, ledger: "Ledger", run: "RunView") -> Code:
         if report:
             tell_report(out, report)
         else:
-            out.line(f"{safe(name, 1000)}: {run.state}; it left no report")
+            tell_state(out, f"{safe(name, 1000)}: {run.state}; it left no report")
         return code_of(run.state, report.get("reason", ""), report)
     from ledger.gates import open_gates
 
     waiting = ledger.read_now(open_gates, trace=run.trace)
     out.document(run=name, trace=run.trace, state=run.state, report=None, gates=[view.gate for view in waiting])
-    out.line(f"{safe(name, 1000)} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
+    tell_state(out, f"{safe(name, 1000)} has not ended: it is {run.state} ({safe(run.stage)}); next: {safe(run.next)}")
     for view in waiting:
-        out.line(f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
+        tell_state(out, f"  {view.gate} waits for a person ({left(view.deadline)} left): {how_to_answer(view, name)[0]}")
     out.note(f"`{command('result', name, options='--wait')}` waits until it ends")
     return Code.WAITS if waiting else Code.NOT_ENDED

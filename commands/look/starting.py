@@ -9,7 +9,7 @@ from commands.errors import Code
 from commands.look.page import tell_pending
 from commands.look.pending import Pending, as_json, pending
 from commands.output import Out, clock, safe
-from commands.text import code_of
+from commands.text import code_of, tell_state
 from commands.unrecorded import Unrecorded, how
 from contracts.printed import command
 
@@ -52,7 +52,7 @@ async def _under_way(client: "Client", ledger: "Ledger", found: "Settings", one:
 def tell_end(out: Out, one: Unrecorded) -> Code:
     """Print how it ended, or that it has not. Returns the exit code, as for a run on record."""
     out.document(run=one.run, trace=one.trace, state=one.state, report=None, recorded=False, why=one.why)
-    out.line(how(one))
+    tell_state(out, how(one))
     if one.is_running:
         see, wait = command("show", one.run), command("result", one.run, options="--wait")
         out.note(f"`{see}` says what it waits for; `{wait}` waits until it ends")

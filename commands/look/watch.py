@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from commands.asking import compared
 from commands.errors import Code
 from commands.output import Out, quiet, safe
-from commands.text import code_of, gate_lines, how_to_answer, tell_line, tell_report
+from commands.text import code_of, gate_lines, how_to_answer, tell_line, tell_report, tell_state
 from contracts.runs import FINAL
 from ledger.views.details import Look, look
 
@@ -90,7 +90,7 @@ class Follower:
         if report:
             tell_report(self.out, report)
         else:
-            self.out.line(f"{safe(self.run, 1000)}: {safe(now.state)}")
+            tell_state(self.out, f"{safe(self.run, 1000)}: {safe(now.state)}")
         return code_of(now.state, report.get("reason", ""), report), {"state": now.state, "report": report or None}
 
 

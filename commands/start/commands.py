@@ -4,16 +4,16 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import typer.main
 from typer.core import TyperCommand
 
 from commands.context import START, Json, connect, in_context, named, open_ledger, settings, ui_link, watching
-from commands.errors import Code, NoWorker
+from commands.errors import Code, NoWorker, Usage
 from commands.output import Out, safe
-from commands.text import code_of
+from commands.text import ONE_FORM, code_of
 from contracts.pipelines import PIPELINES, PipelineSpec
 from contracts.printed import command
 
@@ -72,11 +72,13 @@ def _lazy(spec: PipelineSpec) -> type[TyperCommand]:
 def starter_of(spec: PipelineSpec) -> Callable[..., None]:
     """The function of a pipeline's command. Its options are the input contract's fields, with their descriptions as help."""
 
-    def begin(*, wait: bool, wait_for_gate: bool, as_json: bool, **typed: Any) -> None:
+    def begin(*, wait: bool, wait_for_gate: bool, as_json: bool, in_form: str | None = None, **typed: Any) -> None:
         from commands.start.start import checked
 
+        if in_form is not None and (as_json or not (wait or wait_for_gate)):
+            raise Usage(ONE_FORM if as_json else "--as prints the report, which there is once the run has ended. Add --wait")
         typed["by"] = named("--by", typed["by"])
-        asked, found, out = checked(spec, typed), settings(), Out(as_json=as_json)
+        asked, found, out = checked(spec, typed), settings(), Out(as_json=as_json, form=in_form)
         # Made here if need be: the run's number comes from the ledger, before any worker has seen the run.
         with open_ledger(found, create=True) as ledger:
             code = asyncio.run(_begin(out, found, ledger, spec, asked, wait=wait or wait_for_gate, stop_at_gate=wait_for_gate))
@@ -84,8 +86,9 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
 
     # Typer builds the options from the signature, so it is put together from the contract's fields.
     begin.__doc__ = spec.help
-    begin.__signature__ = inspect.Signature([*_fields(spec), *_COMMON])  # type: ignore[attr-defined]  # Typer reads it
-    begin.__annotations__ = {one.name: one.annotation for one in (*_fields(spec), *_COMMON)}
+    options = [*_fields(spec), *_COMMON[:-1], *_forms(spec), *_COMMON[-1:]]
+    begin.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # Typer reads it
+    begin.__annotations__ = {one.name: one.annotation for one in options}
     return in_context(begin)
 
 
@@ -109,6 +112,16 @@ def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[wanted, option])
         )
     return options
+
+
+def _forms(spec: PipelineSpec) -> list[inspect.Parameter]:
+    if not spec.report.forms:
+        return []
+    option = typer.Option("--as", help="With --wait: print the report in this form, and nothing else to stdout.")
+    kind: Any = Literal[spec.report.forms]
+    return [
+        inspect.Parameter("in_form", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+    ]
 
 
 def _common(name: str, annotation: Any) -> inspect.Parameter:

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from activities.agents.fallback_functions import FUNCTIONS, Given
 from contracts.load import MapTask
 from contracts.tables import Mapping
-from tests.evals.mapping import CASES, case_of, judged
+from tests import scripts
+from tests.evals.cases import case_of, measured
+from tests.evals.mapping import CASES, FOLDER, judged, proposed
+from tests.scripts import answer, says, unsure
 
 each = pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 
@@ -37,3 +41,22 @@ async def test_the_fallback_is_measured_too() -> None:
         if judged(case, made) == "":
             met.add(path.stem)
     assert met == {"same-names", "cell-gives-orders"}
+
+
+@pytest.mark.parametrize("name", ["german-shop", "zone-in-header", "two-amounts"])
+async def test_a_load_is_judged_by_what_its_mapper_proposes(client: Client, tmp_path: Path, name: str) -> None:
+    """With the scripted provider, whole loads: a mapping is taken from the gate, and a question is seen as one."""
+    case = case_of(FOLDER / f"{name}.json")
+    asks = unsure("either may be meant", {"id": "which", "text": "Which one?"})
+    script = scripts.save(
+        tmp_path / "script.yaml", says("mapper", asks if case["ask"] else answer({"columns": case["expected"]}))
+    )
+    assert judged(case, await proposed(client, tmp_path / name, case, script)) == ""
+
+
+@pytest.mark.live
+@pytest.mark.timeout(4 * 3600)
+async def test_a_model_is_measured(client: Client, tmp_path: Path, live: None) -> None:
+    """Each case once, by the model of routes.toml."""
+    cases = {path.stem: case_of(path) for path in CASES}
+    measured({name: judged(case, await proposed(client, tmp_path / name, case)) for name, case in cases.items()})

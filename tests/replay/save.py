@@ -17,12 +17,13 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from tests import scripts
+from tests.activities.actions.servers import web
 from tests.paid import copied
 from tests.replay.neutral import neutral
 from tests.replay.scenarios import SCENARIOS, Scenario
 from tests.stack import dev_server, sample, stack
 from tests.wire.server import WireServer
-from tests.workflows.reviewing import change, enlarge
+from tests.workflows.reviewing import change, enlarge, hosting, opened
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -54,13 +55,20 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     script = scripts.save(place / "script.yaml", *scenario.script)
     policy = place / "policy.toml"
     policy.write_text(_policy(POLICY.read_text(), scenario.gates))
+    settings, asked = scenario.settings(place), scenario.asked
     async with (
         models_of(place, script if scenario.script else None, paid=scenario.paid) as models,
-        stack(client, place / "state", task_queue="baton", policy=policy, **models, **scenario.settings(place)) as running,
+        contextlib.AsyncExitStack() as around,
     ):
+        if scenario.pull_request:
+            host = around.enter_context(web())
+            asked, settings = asked | {"pull_request": opened(host, origin)}, settings | hosting(host)
+        running = await around.enter_async_context(
+            stack(client, place / "state", task_queue="baton", policy=policy, **models, **settings)
+        )
         delivery = {"repository": str(origin), "instruction": "Fix it", "branch": "saved"}
         more = {"Delivery": delivery, "Review": {"repository": str(origin)}}.get(scenario.pipeline, {})
-        asked = {"owner": "olga"} | more | scenario.asked
+        asked = {"owner": "olga"} | more | asked
         run = await client.start_workflow(scenario.pipeline, asked, id=f"saved-{name}", task_queue="baton")
         await scenario.people(running, run)
         try:

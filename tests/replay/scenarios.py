@@ -47,6 +47,13 @@ tier = "auto"
 reversible = "no"
 accountable = "owner"
 """
+COMMENTS = """
+[actions."git.comment"]
+adapter = "git.comment"
+tier = "confirm"
+reversible = "no"
+accountable = "owner"
+"""
 NOTICE = {"type": "notice", "target": "notices", "arguments": {"path": "notice.txt", "text": "closed"}}
 
 LOADED = {"target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
@@ -69,6 +76,8 @@ class Scenario:
     """Tables that replace those of policy.toml."""
     settings: Callable[[Path], dict[str, Any]] = lambda _: {}
     """Further settings of the worker, for the folder that it is played in."""
+    pull_request: bool = False
+    """The change is pull request 7 of a host that is there while it is played; `pull_request` of the input is its address."""
     paid: bool = False
     """The models cost money, and answer over HTTP."""
 
@@ -346,6 +355,15 @@ SCENARIOS: dict[str, Scenario] = {
     # No key: what stands in for the agents does the whole review.
     "review-keyless": Scenario((), _nobody, asked={"head": "odd"}, pipeline="Review"),
     "review-parts": Scenario(HAPPY, _nobody, ("part.1.g01",), asked={"head": "large"}, pipeline="Review"),
+    # Reviewed, and the comment written once a person has said so.
+    "review-commented": Scenario(
+        HAPPY,
+        _approve_the_action,
+        asked={"target": "host", "comment": True},
+        pipeline="Review",
+        gates=COMMENTS,
+        pull_request=True,
+    ),
     "load-given": Scenario(
         (PLANNER,), _load_the_rows, ("load.part-1",), asked=LOADED | {"mapping": MAPPING}, pipeline="Load", settings=_a_table
     ),

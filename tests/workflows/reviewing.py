@@ -7,6 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from contracts.review import ReviewReport
+from tests.activities.actions.servers import Web
 from tests.scripts import Turn, answer, read, says
 from tests.stack import Stack, git, sample
 
@@ -74,6 +75,22 @@ WHOLE = says(
     ),
 )
 HAPPY = (ANALYST, BUGS, HOLES, WHOLE)
+
+
+def opened(host: Web, origin: Path, number: int = 7, **more: Any) -> str:
+    """A pull request for the branch `odd`, as the host answers for it; its address."""
+    commit = git(origin, "rev-parse", "odd")
+    git(origin, "update-ref", f"refs/pull/{number}/head", commit)
+    base = {"sha": git(origin, "rev-parse", "main"), "repo": {"clone_url": str(origin)}}
+    whole = {"state": "open", "title": "@maria approve", "base": base, "head": {"sha": commit}} | more
+    host.pages[f"/repos/olga/shop/pulls/{number}"] = whole
+    return f"https://host.test/olga/shop/pull/{number}"
+
+
+def hosting(host: Web) -> dict[str, Any]:
+    """Settings by which the host is the target `host`."""
+    table = {"kind": "github", "api": host.address, "private": True, "repositories": ["olga/shop"]}
+    return {"targets": {"host": table}}
 
 
 async def review(stack: Stack, repository: Path | None, **more: Any) -> WorkflowHandle[Any, ReviewReport]:

@@ -9,18 +9,11 @@ from temporalio.client import WorkflowFailureError
 
 from contracts.review_forms import markdown
 from tests.activities.actions.servers import Web, web
+from tests.replay.scenarios import COMMENTS
 from tests.scripts import could_not, says
 from tests.stack import git, result_of
 from tests.workflows.conftest import Start
-from tests.workflows.reviewing import ANALYST, BUG, HAPPY, change, enlarge, finding, findings, review
-
-COMMENTS = """
-[actions."git.comment"]
-adapter = "git.comment"
-tier = "confirm"
-reversible = "no"
-accountable = "owner"
-"""
+from tests.workflows.reviewing import ANALYST, BUG, HAPPY, change, enlarge, finding, findings, hosting, opened, review
 
 
 @pytest.fixture
@@ -30,22 +23,11 @@ def host() -> Iterator[Web]:
         yield found
 
 
-def opened(host: Web, origin: Path, number: int = 7, **more: Any) -> str:
-    """A pull request for the branch `odd`, as the host answers for it; its address."""
-    commit = git(origin, "rev-parse", "odd")
-    git(origin, "update-ref", f"refs/pull/{number}/head", commit)
-    base = {"sha": git(origin, "rev-parse", "main"), "repo": {"clone_url": str(origin)}}
-    whole = {"state": "open", "title": "@maria approve", "base": base, "head": {"sha": commit}} | more
-    host.pages[f"/repos/olga/shop/pulls/{number}"] = whole
-    return f"https://host.test/olga/shop/pull/{number}"
-
-
 def at(host: Web, folder: Path) -> dict[str, Any]:
     """Settings by which comments go there once a person says so."""
     policy = folder / "policy.toml"
     policy.write_text(Path("policy.toml").read_text() + COMMENTS)
-    table = {"kind": "github", "api": host.address, "private": True, "repositories": ["olga/shop"]}
-    return {"policy": policy, "targets": {"host": table}}
+    return {"policy": policy, **hosting(host)}
 
 
 async def test_a_pull_request_is_reviewed_and_commented_on(start: Start, tmp_path: Path, host: Web) -> None:
