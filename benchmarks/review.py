@@ -123,7 +123,8 @@ def rendered(scores: Sequence[Score], figures: Mapping[str, Any]) -> str:
     rows = [("defect", "told as", "by", "medium or worse", "of them right")]
     rows += [(one.case.label, one.told or "-", " ".join(one.by), str(one.findings), str(one.right)) for one in scores]
     said = f"{figures['told']} of {figures['cases']} defects told: recall {figures['recall'] / 10:.1f} %, "
-    return f"{table(rows)}\n\n{said}precision at least {figures['precision'] / 10:.1f} %"
+    counted = f"Findings of medium severity or worse are counted, and the hints {', '.join(HINTS)} tell no defect."
+    return f"{table(rows)}\n\n{said}precision at least {figures['precision'] / 10:.1f} %\n{counted}"
 
 
 def unpacked(wheel: Path) -> dict[str, bytes]:

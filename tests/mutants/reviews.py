@@ -6,6 +6,14 @@ SCAN, MERGING = "tests/activities/scanning/test_scan.py", "tests/activities/repo
 
 MUTANTS = (
     Mutant(
+        name="state-in-a-form",
+        promise="With --as nothing but the report goes to stdout.",
+        file="commands/text.py",
+        old="    (out.line if out.form is None else out.note)(text)",
+        new="    out.line(text)",
+        tests=("tests/commands/test_review_forms.py::test_only_a_review_that_has_ended_has_a_form",),
+    ),
+    Mutant(
         name="noqa-is-obeyed",
         promise="No comment of the reviewed repository silences a linter.",
         file="activities/scanning/linters.py",
