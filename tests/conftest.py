@@ -43,6 +43,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the keys of whoever runs the tests to those that are asked for with `-m live`: no other may call a real model."""
+    if "live" not in config.option.markexpr:
+        for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+            os.environ.pop(name, None)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make chaos` sets these; here, because pytest knows options only from this file when all tests are run."""
     kills = depth.count(16, soak=500)
