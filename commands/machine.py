@@ -92,7 +92,7 @@ def _other_role(found: "Settings") -> list[str]:
 
 
 NO_MODEL = (
-    "warning: no model is set, so starts are refused. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or BATON_MODEL and where it "
+    "warning: no model is set, so deliveries are refused. Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or BATON_MODEL and where it "
     "answers; then `baton down` and `baton up`. `baton demo` needs none"
 )
 """Better said when a worker starts than at the first run."""
