@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from activities.actions.adapter import NotSent, TargetRefused
+from activities.actions.adapter import NotSent, TargetRefused, Unclear
 from activities.actions.declared import Targets
 from activities.resources.databases import SECONDS, open_sqlite, said_by, usable_url
 from contracts.effects.targets import SqlTarget
@@ -96,6 +96,30 @@ def claimed(connection: Connection, table: str, wanted: Keyed, when: datetime) -
     )
     row = {"key": wanted.key(), "arguments": wanted.identity(), "at": when.astimezone(UTC).isoformat()}
     return None if connection.execute(insert, row).rowcount == 1 else row_of(connection, table, wanted)
+
+
+def looked_up(targets: Targets, wanted: Keyed) -> str | None:
+    """Ask the target now: the reference in the row of the key; None if there is none."""
+    target = targets.get(wanted.target, SqlTarget)
+    with opened(targets, wanted.target, target) as connection:
+        prepare(connection, target.table)
+        return row_of(connection, target.table, wanted)
+
+
+def commit(connection: Connection, table: str, wanted: Keyed, what: str, reference: str) -> str:
+    """Commit the effect with its reference in the row of the key, and return that. `what` names the effect in errors.
+
+    Raises `TargetRefused` for a rule that the database checks only now, and `Unclear` where it may be committed or not.
+    """
+    mark = text(f"update {table} set reference = :reference where key = :key")  # noqa: S608 (a name of the settings)
+    connection.execute(mark, {"reference": reference, "key": wanted.key()})
+    try:
+        connection.commit()
+    except OF_THE_STATEMENT as error:
+        raise TargetRefused(f"{wanted.target} refused {what}: {said_by(error)}") from None
+    except SQLAlchemyError as error:
+        raise Unclear(f"the database {wanted.target} did not confirm the commit: {said_by(error)}") from None
+    return reference
 
 
 def of_the_statement(error: DBAPIError) -> bool:

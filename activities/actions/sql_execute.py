@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
-from activities.actions.adapter import TargetRefused, Unclear
+from activities.actions.adapter import TargetRefused
 from activities.actions.declared import Targets
-from activities.actions.sql_book import OF_THE_STATEMENT, claimed, of_the_statement, opened, prepare, row_of
+from activities.actions.sql_book import claimed, commit, looked_up, of_the_statement, opened, prepare
 from activities.resources.databases import said_by
 from contracts.actions import Receipt
 from contracts.effects.sql_execute import SqlExecute, Value
@@ -55,11 +55,7 @@ class SqlExecuteAdapter:
 
     def find(self, arguments: bytes) -> str | None:
         """Look for the row of the key."""
-        wanted = SqlExecute.read(arguments)
-        target = self._targets.get(wanted.target, SqlTarget)
-        with opened(self._targets, wanted.target, target) as connection:
-            prepare(connection, target.table)
-            return row_of(connection, target.table, wanted)
+        return looked_up(self._targets, SqlExecute.read(arguments))
 
     def send(self, arguments: bytes, when: datetime) -> str:
         """Execute it, or find that it was executed meanwhile. The reference says how many rows it changed."""
@@ -72,16 +68,7 @@ class SqlExecuteAdapter:
             if (there := claimed(connection, target.table, wanted, when)) is not None:
                 return there
             rows = _executed(connection, wanted, setting, values)
-            reference = f"{wanted.statement}: {rows} rows"
-            mark = text(f"update {target.table} set reference = :reference where key = :key")  # noqa: S608 (a name of the settings)
-            connection.execute(mark, {"reference": reference, "key": wanted.key()})
-            try:
-                connection.commit()
-            except OF_THE_STATEMENT as error:  # a rule that is checked only now
-                raise TargetRefused(f"{wanted.target} refused {wanted.statement}: {said_by(error)}") from None
-            except SQLAlchemyError as error:
-                raise Unclear(f"the database {wanted.target} did not confirm the commit: {said_by(error)}") from None
-            return reference
+            return commit(connection, target.table, wanted, wanted.statement, f"{wanted.statement}: {rows} rows")
 
 
 def _statement(wanted: SqlExecute, target: SqlTarget) -> StatementSetting:

@@ -2,13 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-
-from activities.actions.adapter import TargetRefused, Unclear
+from activities.actions.adapter import TargetRefused
 from activities.actions.declared import Targets
-from activities.actions.sql_book import claimed, opened, prepare, row_of
-from activities.resources.databases import said_by
+from activities.actions.sql_book import claimed, commit, looked_up, opened, prepare
 from contracts.actions import Receipt
 from contracts.effects.sql_load import SqlLoad
 from contracts.effects.targets import SqlTarget
@@ -38,11 +34,7 @@ class SqlLoadAdapter:
 
     def find(self, arguments: bytes) -> str | None:
         """Look for the row of the key."""
-        wanted = SqlLoad.read(arguments)
-        target = self._targets.get(wanted.target, SqlTarget)
-        with opened(self._targets, wanted.target, target) as connection:
-            prepare(connection, target.table)
-            return row_of(connection, target.table, wanted)
+        return looked_up(self._targets, SqlLoad.read(arguments))
 
     def send(self, arguments: bytes, when: datetime) -> str:
         """Write it, or find that it was written meanwhile."""
@@ -53,14 +45,7 @@ class SqlLoadAdapter:
             prepare(connection, target.table)
             if (there := claimed(connection, target.table, wanted, when)) is not None:
                 return there
-            reference = f"load of {wanted.rows} rows opened"
-            mark = text(f"update {target.table} set reference = :reference where key = :key")  # noqa: S608 (a name of the settings)
-            connection.execute(mark, {"reference": reference, "key": wanted.key()})
-            try:
-                connection.commit()
-            except SQLAlchemyError as error:
-                raise Unclear(f"the database {wanted.target} did not confirm the commit: {said_by(error)}") from None
-            return reference
+            return commit(connection, target.table, wanted, wanted.event, f"load of {wanted.rows} rows opened")
 
 
 def table_of(name: str, target: str, setting: SqlTarget) -> TableSetting:
