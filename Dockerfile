@@ -27,6 +27,7 @@ COPY pyproject.toml README.md policy.toml baton.toml config.py connection.py con
 COPY activities ./activities
 COPY agents ./agents
 COPY commands ./commands
+COPY console ./console
 COPY contracts ./contracts
 COPY launch ./launch
 COPY ledger ./ledger

@@ -42,6 +42,7 @@ COMMANDS = (
     "commands.doctor.prepare",
     "commands.look.agents",
     "commands.look.models",
+    "console.command",
     "commands.completion",
 )
 """Command modules, in the order of the help. Each has `add_to(app)` and imports slow modules inside its commands."""

@@ -87,13 +87,13 @@ def after(
         query = query.where(feed.c.trace == trace)
     if project is not None:
         query = query.where(feed.c.project == project)
-    return [_line(row) for row in connection.execute(query).mappings()]
+    return [as_line(row) for row in connection.execute(query).mappings()]
 
 
 def find(connection: Connection, key: str) -> FeedLine | None:
     """The line with this key, or None."""
     row = connection.execute(select(feed).where(feed.c.key == plain(key))).mappings().first()
-    return None if row is None else _line(row)
+    return None if row is None else as_line(row)
 
 
 def _end_of_run(connection: Connection, trace: str) -> str:
@@ -147,7 +147,8 @@ def chained(row: Any) -> str:
     return sha256(canonical([row["previous_hash"], *(row[name] for name in CHAINED)]))
 
 
-def _line(row: Any) -> FeedLine:
+def as_line(row: Any) -> FeedLine:
+    """A row of the table as a line."""
     values = dict(row) | {
         "at": from_us(row["at"]),
         "inputs": tuple(json.loads(row["inputs"])),

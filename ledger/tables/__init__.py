@@ -3,6 +3,7 @@
 from ledger.tables.actions import action
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
+from ledger.tables.console import console_session, sign_in_link
 from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
@@ -28,6 +29,7 @@ __all__ = [
     "compatibility",
     "condemnation",
     "condemned",
+    "console_session",
     "counter",
     "decision",
     "edge",
@@ -49,6 +51,7 @@ __all__ = [
     "run",
     "scope",
     "seen",
+    "sign_in_link",
     "tool_result",
     "trip",
     "turn",

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from contracts.runs import FeedLine
 from ledger.db import to_us
-from ledger.feed import find
+from ledger.feed import as_line, find
 from ledger.tables import feed
 
 
@@ -34,6 +34,21 @@ def about(connection: Connection, action: str, limit: int = 100) -> list[FeedLin
     query = select(feed.c.key).where(feed.c.key >= f"action/{action}", feed.c.key < f"action/{action}~")
     keys = connection.execute(query.order_by(feed.c.seq).limit(limit)).scalars().all()
     return [line for line in (find(connection, key) for key in keys) if line is not None]
+
+
+def newest(
+    connection: Connection, limit: int, *, before: int | None, trace: str | None, project: str | None, details: bool
+) -> list[FeedLine]:
+    """The newest `limit` lines, newest first: of those before a number, of one run family, of one project if given.
+
+    Without `details` those are left out.
+    """
+    query = select(feed).order_by(feed.c.seq.desc()).limit(limit)
+    query = query if before is None else query.where(feed.c.seq < before)
+    query = query if trace is None else query.where(feed.c.trace == trace)
+    query = query if project is None else query.where(feed.c.project == project)
+    query = query if details else query.where(feed.c.importance != "detail")
+    return [as_line(row) for row in connection.execute(query).mappings()]
 
 
 def head(connection: Connection) -> int:

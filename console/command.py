@@ -1,0 +1,108 @@
+"""`baton console`: the operator's pages on this machine, and links that sign people in."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.context import LOOK, By, Json, named, open_ledger, policy_now, settings
+from commands.output import Out, safe
+from contracts.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from activities.gates.policy import Policy
+    from config import Settings
+    from ledger.db import Ledger
+
+PORT = 8234
+
+Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the console, on loopback.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command and its group to the app."""
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(console)
+    group.command()(link)
+    app.add_typer(group, name="console", rich_help_panel=LOOK)
+
+
+def console(context: typer.Context, port: Port = PORT, by: By = None) -> None:
+    """Show the operator's pages in a browser on this machine, until Ctrl-C: what needs you, what runs do, and why."""
+    if context.invoked_subcommand is not None:
+        return
+    found, out, person = settings(), Out(), named("--by", by)
+    with open_ledger(found, create=True) as ledger:
+        check_person(policy_now(found, ledger), person)
+        listening = _listening(port)
+        out.line(f"Console    {_address(port)}")
+        out.line(f"Sign in    {_link(ledger, person, port)}")
+        out.note(f"as {safe(person)}, once, within 15 minutes. `baton console link` makes another; Ctrl-C ends the console")
+        asyncio.run(_serve(ledger, found, port, listening))
+
+
+def link(port: Port = PORT, by: By = None, as_json: Json = False) -> None:
+    """Print a link that signs somebody in to the console, once, within 15 minutes."""
+    found, out, person = settings(), Out(as_json=as_json), named("--by", by)
+    with open_ledger(found) as ledger:
+        check_person(policy_now(found, ledger), person)
+        made = _link(ledger, person, port)
+    out.document(link=made, person=person)
+    out.line(made)
+
+
+def check_person(policy: "Policy", person: str) -> None:
+    """Raise `Misconfigured` for somebody whom the policy does not know, where it says who there is."""
+    if policy.identity != "any" and person not in policy.people:
+        known = ", ".join(sorted(policy.people)) or "nobody"
+        raise Misconfigured(
+            f"{safe(person)!r} is not one of the people in policy.toml ({known}), and identity is {policy.identity!r}. "
+            "Name one of them with --by, or add this one to the policy"
+        )
+
+
+def _link(ledger: "Ledger", person: str, port: int) -> str:
+    from ledger import signed_in
+
+    ledger.tx_now(signed_in.sweep)
+    return f"{_address(port)}/sign-in?link={ledger.tx_now(signed_in.make_link, person)}"
+
+
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on loopback. The console is for nobody else: whoever is elsewhere comes through a tunnel."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError as error:
+        made.close()
+        raise Misconfigured(
+            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}. End what listens there, or choose another with --port"
+        ) from None
+    return made
+
+
+async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: socket.socket) -> None:
+    import uvicorn
+
+    from console.application import Place, application
+
+    hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
+    place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url)
+    # Streams of events would keep it for as long as pages are open.
+    config = uvicorn.Config(
+        application(ledger, place),
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+    await uvicorn.Server(config).serve([listening])
