@@ -1,7 +1,6 @@
 """`baton console`: the operator's pages on this machine, and links that sign people in."""
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,8 @@ from commands.output import Out, safe
 from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from activities.gates.policy import Policy
     from config import Settings
     from ledger.db import Ledger
@@ -32,14 +33,16 @@ def console(context: typer.Context, port: Port = PORT, by: By = None) -> None:
     """Show the operator's pages in a browser on this machine, until Ctrl-C: what needs you, what runs do, and why."""
     if context.invoked_subcommand is not None:
         return
+    from console.server import listening
+
     found, out, person = settings(), Out(), named("--by", by)
     with open_ledger(found, create=True) as ledger:
         check_person(policy_now(found, ledger), person)
-        listening = _listening(port)
+        at = listening(port)
         out.line(f"Console    {_address(port)}")
         out.line(f"Sign in    {_link(ledger, person, port)}")
         out.note(f"as {safe(person)}, once, within 15 minutes. `baton console link` makes another; Ctrl-C ends the console")
-        asyncio.run(_serve(ledger, found, port, listening))
+        asyncio.run(_serve(ledger, found, port, at))
 
 
 def link(port: Port = PORT, by: By = None, as_json: Json = False) -> None:
@@ -73,36 +76,10 @@ def _address(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _listening(port: int) -> socket.socket:
-    """A socket on loopback. The console is for nobody else: whoever is elsewhere comes through a tunnel."""
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind(("127.0.0.1", port))
-    except OSError as error:
-        made.close()
-        raise Misconfigured(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}. End what listens there, or choose another with --port"
-        ) from None
-    return made
-
-
-async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: socket.socket) -> None:
-    import uvicorn
-
+async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: "socket") -> None:
     from console.application import Place, application
+    from console.server import server
 
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
     place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url)
-    # Streams of events would keep it for as long as pages are open.
-    config = uvicorn.Config(
-        application(ledger, place),
-        http="h11",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
-    )
-    await uvicorn.Server(config).serve([listening])
+    await server(application(ledger, place)).serve([listening])

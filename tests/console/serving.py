@@ -1,0 +1,77 @@
+"""The console on a real server and a real ledger, and somebody who asks it as a browser does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from console.application import Place, application
+from console.server import listening, server
+from ledger import signed_in
+from ledger.db import Ledger
+
+QUEUE = "baton"
+
+
+@dataclass
+class Visitor:
+    """A browser: it keeps cookies, and says where a form was sent from."""
+
+    base: str
+    client: httpx2.AsyncClient
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
+        """A page."""
+        return await self.send("GET", path, headers=headers)
+
+    async def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> httpx2.Response:
+        """A form that was sent from the console's own page, unless `headers` say otherwise."""
+        return await self.send("POST", path, headers={"origin": self.base} | (headers or {}), data=fields)
+
+    async def send(
+        self, method: str, path: str, headers: dict[str, str], data: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        """A request with the cookies so far. Redirects are not followed."""
+        cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        answer = await self.client.request(method, self.base + path, headers=cookie | headers, data=data)
+        for name, value in answer.cookies.items():
+            self.cookies[name] = value
+        return answer
+
+
+@dataclass
+class Served:
+    """A console that runs."""
+
+    ledger: Ledger
+    base: str
+    client: httpx2.AsyncClient
+
+    def visitor(self) -> Visitor:
+        """Somebody who is not signed in."""
+        return Visitor(self.base, self.client)
+
+    async def signed_in(self, person: str = "olga") -> Visitor:
+        """Somebody who has used a link."""
+        visitor = self.visitor()
+        await visitor.post("/sign-in", link=self.ledger.tx_now(signed_in.make_link, person))
+        return visitor
+
+
+@asynccontextmanager
+async def served(ledger: Ledger, *, scheme: str = "http") -> AsyncIterator[Served]:
+    """The console over this ledger. With the scheme https it believes that TLS is in front of it."""
+    at = listening(0)
+    host = f"127.0.0.1:{at.getsockname()[1]}"
+    place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), QUEUE, "http://127.0.0.1:8233")
+    running = server(application(ledger, place))
+    served = asyncio.create_task(running.serve([at]))
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+            yield Served(ledger, f"http://{host}", client)
+    finally:
+        running.should_exit = True
+        await served
