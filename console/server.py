@@ -28,7 +28,15 @@ def listening(port: int) -> socket.socket:
 
 def server(application: ASGIApp) -> uvicorn.Server:
     """The server for the console. It logs nothing, so that no link is in a log, and does not say what it is."""
-    quiet = {"log_config": None, "log_level": "critical", "access_log": False, "server_header": False}
-    # Streams of events would keep it for as long as pages are open.
-    config = uvicorn.Config(application, http="h11", ws="none", proxy_headers=False, timeout_graceful_shutdown=1, **quiet)
+    config = uvicorn.Config(
+        application,
+        http="h11",
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,  # streams of events would keep it for as long as pages are open
+    )
     return uvicorn.Server(config)
