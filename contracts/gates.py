@@ -14,7 +14,6 @@ from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
 from contracts.notices import NoticeKind, Occasion
 from contracts.risk import LEVELS, Sign, raised
-from contracts.runs import Request
 
 GateKind = Literal[
     "plan", "change", "action", "policy", "conflict", "stuck", "held", "clarify", "work", "ceiling", "draft", "unknown"
@@ -229,46 +228,6 @@ class Refusal(Contract):
     by: str
     reason: str
     via: str
-
-
-class OpenGate(Request, name="open_gate/1"):
-    """Ask for a gate's row and feed line."""
-
-    gate: GateView
-    policy: GatePolicy
-    policy_digest: Digest
-    subject: str = Field(description="the subject's bytes as text; kept as the artifact that is approved")
-    intents: tuple[Intent, ...] = ()
-
-
-class Opened(Contract, name="opened/1", brief=True):
-    """Confirms that a gate is open, with the facts that the ledger adds, and what these are for the risk."""
-
-    facts: tuple[str, ...] = ()
-    signs: tuple[Sign, ...] = ()
-
-
-class AdmitDecision(Request, name="admit_decision/1"):
-    """Ask whether a claimed decision counts. None as `claim` records that the gate `closes` without a decision."""
-
-    gate: GateView
-    policy: GatePolicy
-    claim: Claimed | None
-    owner: str
-    closes: Literal["expired", "cancelled", "released"] = "expired"
-
-
-class FindReceived(Request, name="find_received/1"):
-    """Ask when Temporal received a decision that the run saw after the gate's deadline."""
-
-    gate: GateView
-    claim: Claimed
-
-
-class Received(Contract, name="received/1", brief=True):
-    """When that was; where it cannot be shown, when the run saw it."""
-
-    at: datetime
 
 
 class Decided(Contract, name="decided/1"):

@@ -6,7 +6,7 @@ from contracts.base import Contract
 from contracts.carried import Children, Keep, Kept, Recall, Recalled, Round
 from contracts.condemned import Held, LookForCondemned
 from contracts.findings import CheckFindings
-from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Received
+from contracts.gate_requests import AdmitDecision, FindReceived, Opened, OpenGate, Received
 from contracts.intents import Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.load import (

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select, tuple_, update
 
 from contracts.errors import NotFound
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, OpenGate, Refusal
+from contracts.gate_requests import AdmitDecision, OpenGate
+from contracts.gates import Claimed, Decided, GateView, Refusal
 from contracts.intents import Intent
 from contracts.signing import SignedDecision
 from ledger import lineage, resets, seals

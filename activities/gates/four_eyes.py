@@ -3,7 +3,8 @@
 from sqlalchemy import Connection
 
 from activities.gates.policy import same_person
-from contracts.gates import SEVERAL_SAY, AdmitDecision, Claimed, Decided, GateView
+from contracts.gate_requests import AdmitDecision
+from contracts.gates import SEVERAL_SAY, Claimed, Decided, GateView
 from ledger import counting, gates
 
 

@@ -17,7 +17,8 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
 from contracts.base import digest_of
 from contracts.errors import Refused
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView, Opened, OpenGate, Refusal, receipt_of
+from contracts.gate_requests import AdmitDecision, Opened, OpenGate
+from contracts.gates import Claimed, Decided, GateView, Refusal, receipt_of
 from contracts.intents import Intent
 from contracts.money import micros
 from contracts.risk import Sign

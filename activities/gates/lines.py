@@ -9,7 +9,8 @@ from sqlalchemy import Row
 
 from activities.gates.comparison import Change
 from contracts.base import digest_of
-from contracts.gates import AdmitDecision, Claimed, Decided, GateView
+from contracts.gate_requests import AdmitDecision
+from contracts.gates import Claimed, Decided, GateView
 from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from contracts.base import sha256
 from contracts.errors import NotFound
-from contracts.gates import OpenGate
+from contracts.gate_requests import OpenGate
 from contracts.risk import HIGH, Sign
 from contracts.sinks import sinks_of
 from ledger import artifacts, outside

@@ -20,7 +20,8 @@ from temporalio.converter import DataConverter
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.errors import ContractViolation
-from contracts.gates import Claimed, Decision, FindReceived, Received
+from contracts.gate_requests import FindReceived, Received
+from contracts.gates import Claimed, Decision
 from ledger import resets
 from ledger.db import Ledger
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from activities.repositories import ecosystems as known
-from activities.repositories.declared import declared, names
+from activities.repositories.declared import declared
 from activities.repositories.project_files import Files, is_test, table
 from activities.repositories.provided import Provided
+from activities.repositories.requirements import names
 from contracts.text import amount
 
 _SHOWN = 8

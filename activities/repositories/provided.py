@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.repositories.declared import names, plain
 from activities.repositories.preparing import MARKER
+from activities.repositories.requirements import names, plain
 
 
 @dataclass(frozen=True)

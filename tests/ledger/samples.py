@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from contracts.base import digest_of, sha256
 from contracts.conversation import ModelReply, ToolCall, Usage
-from contracts.gates import AdmitDecision, Claimed, Decision, GatePolicy, GateView, OpenGate, Verb
+from contracts.gate_requests import AdmitDecision, OpenGate
+from contracts.gates import Claimed, Decision, GatePolicy, GateView, Verb
 from contracts.intents import Intent
 from contracts.journal import BeginRun
 from contracts.pins import Began

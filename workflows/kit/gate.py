@@ -10,7 +10,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.gates.gates import Gates
-from contracts.gates import VERBS, AdmitDecision, Decided, GatePolicy, GateView, OpenGate
+from contracts.gate_requests import AdmitDecision, OpenGate
+from contracts.gates import VERBS, Decided, GatePolicy, GateView
 from contracts.runs import RunState
 from search_attributes import GATE_DEADLINE
 from workflows.kit.asks import tell_root

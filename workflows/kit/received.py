@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from activities.gates.received import Receipts
-from contracts.gates import FindReceived
+from contracts.gate_requests import FindReceived
 from workflows.kit.claims import Claim, OpenGateState
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER

@@ -13,7 +13,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.gates.gates import Gates
 from activities.gates.policy import load_policy
 from contracts.actions import Receipt
-from contracts.gates import VERBS, AdmitDecision, Claimed, Decided, GatePolicy, GateView, Verb
+from contracts.gate_requests import AdmitDecision
+from contracts.gates import VERBS, Claimed, Decided, GatePolicy, GateView, Verb
 from contracts.intents import Intent
 from contracts.money import CeilingRefused
 from contracts.runs import FeedLine, RunChange

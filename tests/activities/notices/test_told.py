@@ -14,7 +14,7 @@ from activities.gates.gates import Gates
 from activities.gates.policy import Defaults
 from activities.notices.wording import Links, shown
 from activities.turns import lines as of_turns
-from contracts.gates import AdmitDecision
+from contracts.gate_requests import AdmitDecision
 from contracts.notices import Occasion
 from ledger.breakers import Opening
 from ledger.db import Ledger
