@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from contracts.actions import Receipt
-from contracts.base import Contract, Line, is_empty
+from contracts.base import Contract, Line, is_empty, is_none
 from contracts.effects.base import JsonText
 from contracts.ids import slug
 from contracts.inputs import PipelineInput, Typed
@@ -31,6 +31,13 @@ class ActInput(PipelineInput, name="act_input/1"):
     undo: Line | None = Field(
         default=None, min_length=8, max_length=64, description="key of a delivered action that this one takes back"
     )
+    proposed: Line | None = Field(
+        default=None,
+        min_length=8,
+        max_length=64,
+        exclude_if=is_none,
+        description="key of a proposed action, which this run carries out as policy says",
+    )
 
     hand_over: bool = Field(
         default=False, exclude_if=is_empty, description="true: leave it to the relay once it may happen, and do not wait for it"
@@ -38,12 +45,12 @@ class ActInput(PipelineInput, name="act_input/1"):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.arguments is None) == (self.undo is None):
-            raise ValueError("give either arguments (a JSON object) or undo (the key of an action), and not both")
+        if sum(one is not None for one in (self.arguments, self.undo, self.proposed)) != 1:
+            raise ValueError("give one of arguments (a JSON object), undo and proposed (the key of an action)")
         if self.arguments is not None:
             self.fields()
         elif self.target is not None:
-            raise ValueError("leave out target: with undo it is that of the action that is taken back")
+            raise ValueError("leave out target: with undo and proposed the action says it")
         return self
 
     def fields(self) -> dict[str, Any]:
@@ -64,15 +71,18 @@ class ActInput(PipelineInput, name="act_input/1"):
 
     def asks(self) -> str:
         """Which action."""
+        if self.proposed:
+            return f"perform the proposed action {self.proposed} of the type {self.type}"
         return f"take back action {self.undo} by {self.type}" if self.undo else f"perform {self.type}"
 
 
 class PrepareAction(Request, name="prepare_action/1"):
-    """Ask for an action as it would be performed. `arguments` as JSON text, or `undo` as the key of a delivered action."""
+    """Ask for an action as it would be performed: `arguments` as JSON text, or the key of one to `undo` or of one `proposed`."""
 
     type: str
     arguments: str = ""
     undo: str = ""
+    proposed: str = Field(default="", exclude_if=is_empty)
 
 
 class Prepared(Contract, name="prepared_action/1"):

@@ -33,7 +33,7 @@ class Lease:
 def check(connection: Connection, intent: Intent) -> None:
     """Raise `Refused` if the outbox has the same business key with other arguments. Changes nothing."""
     row = connection.execute(select(action).where(action.c.key == intent.key)).first()
-    if row is not None and row.arguments_digest != intent.arguments_digest and row.state not in GIVEN_UP:
+    if row is not None and row.arguments_digest != intent.arguments_digest and row.state not in FREE:
         raise Refused(
             f"{intent.type}: run {row.trace} asked for the same event with other arguments (it is {row.state}); "
             "nothing was done. Make this one a different event (for git.push: another branch), or settle that one first"
@@ -49,12 +49,15 @@ MAY_HAPPEN = ("approved", "held")
 GIVEN_UP = ("rejected", "expired", "failed", "dead", "declined")
 """States in which nothing happened and nothing will: another run may ask for the same event again."""
 
+FREE = (*GIVEN_UP, "proposed")
+"""States in which an event is anybody's to ask for. `proposed`: nobody has asked for it yet, it waits for a person."""
+
 
 def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
     """Write an intent, or find the one with the same business key; returns the row that counts. Safe to call twice.
 
     The same event with other arguments raises `Refused`, naming the run that holds the key. An intent that was rejected in an
-    earlier run, or failed for good, is taken over by this run.
+    earlier run, failed for good, or was only proposed, is taken over by this run.
     """
     values = _values(connection, intent, trace, gate, state)
     _insert(connection, intent, values)
@@ -65,8 +68,17 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     # Also one that was approved in another run and that nobody has begun: what is executed must be the bytes of this
     # approval, and cancelling the other run must not withdraw them.
     unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.trace != trace)
-    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP) | unbegun)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(FREE) | unbegun)
     connection.execute(again.values(values))
+    return get(connection, intent.key)
+
+
+def suggest(connection: Connection, intent: Intent, *, trace: str) -> Row[Any]:
+    """Write an intent as `proposed`, or find the one with the same business key, which stays unless it came to nothing."""
+    values = _values(connection, intent, trace, "", "proposed")
+    _insert(connection, intent, values)
+    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))
+    connection.execute(again.values(values | {"type": intent.type}))
     return get(connection, intent.key)
 
 
@@ -80,7 +92,8 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
     _insert(connection, intent, values)
     lineage.of_action(connection, trace, intent.key, gate, intent.arguments)
     seals.touch(connection, trace, "action", intent.key)
-    unbegun = action.c.state.in_(MAY_HAPPEN) & (action.c.attempts == 0) & (action.c.arguments_digest == intent.arguments_digest)
+    unbegun = action.c.state.in_((*MAY_HAPPEN, "proposed")) & (action.c.attempts == 0)
+    unbegun = unbegun & (action.c.arguments_digest == intent.arguments_digest)
     # Done is done, for every run that meant it; but a refusal in one run says nothing about the approval in another.
     if receipt.state != "done_by_person":
         unbegun = unbegun & (action.c.trace == trace)

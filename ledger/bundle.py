@@ -1,6 +1,7 @@
 """One run as a ledger of its own: every row and every byte of it, to be kept, passed on and verified anywhere."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -86,6 +87,11 @@ def _add_condemned(connection: Connection, found: Rows) -> None:
     found[feed] += _those(connection, feed, feed.c.trace, [seals.CONDEMNED])
     for table in _CONDEMNED:
         found[table] = [dict(row._mapping) for row in connection.execute(select(table))]
+    lines = (row["outputs"] for row in found[feed] if row["trace"] == seals.CONDEMNED)
+    sealed = [seal for line in lines for one in json.loads(line) if (seal := seals.read(one)) is not None]
+    there = {row["key"] for row in found[action]}
+    proposed = sorted({key for kind, key, _ in sealed if kind == "action"} - there)
+    found[action] += _those(connection, action, action.c.key, proposed)
 
 
 def _digests(found: Rows) -> Iterable[str]:

@@ -107,11 +107,13 @@ def _content(kind: Kind, row: RowMapping) -> list[Any]:
 
 
 def rows_of_condemnations(connection: Connection) -> Iterator[tuple[Kind, str, RowMapping]]:
-    """Every row that the feed lines about condemnations seal: kind, key and row."""
+    """Every row that the feed lines about condemnations seal, with the proposals that no run has begun: kind, key and row."""
     for row in connection.execute(select(condemnation)).mappings():
         yield "condemnation", row["id"], row
     for row in connection.execute(select(remedy)).mappings():
         yield "remedy", f"{row['condemnation']}/{row['action']}", row
+    for row in connection.execute(select(action).where(action.c.trace == CONDEMNED)).mappings():
+        yield "action", row["key"], row
 
 
 def rows_of(connection: Connection, trace: str) -> Iterator[tuple[Kind, str, RowMapping]]:

@@ -21,7 +21,7 @@ LEFT = ("approved", "held", "sending", "unknown")
 
 @workflow.defn(name="Act")
 class Act(Pipeline[ActInput, ActReport]):
-    """Perform one action of a type that the input names, or take another one back by it."""
+    """Perform one action of a type that the input names: by its arguments, as it was proposed, or to take another one back."""
 
     reports, first, performs = ActReport, "the action is compared with what is declared", True
     type: str = ""
@@ -40,8 +40,9 @@ class Act(Pipeline[ActInput, ActReport]):
     async def story(self, asked: ActInput) -> None:
         """Check it against the declared targets, then perform it as policy says."""
         kit, self.type = self.kit, asked.type
-        arguments = "" if asked.undo else json.dumps(asked.fields())
-        request = PrepareAction(run=kit.ref, type=asked.type, arguments=arguments, undo=asked.undo or "")
+        arguments = "" if asked.undo or asked.proposed else json.dumps(asked.fields())
+        taken = {"undo": asked.undo or "", "proposed": asked.proposed or ""}
+        request = PrepareAction(run=kit.ref, type=asked.type, arguments=arguments, **taken)
         prepared = await kit.do(Preparing.prepare_action, request, f"action: check {asked.type}", **LEDGER)
         self.summary = prepared.intent.summary
         kit.note(f"prepared: {self.summary}", "; ".join(prepared.facts), "policy decides what it takes")

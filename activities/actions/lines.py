@@ -184,6 +184,20 @@ def given_up(row: Row[Any], state: str) -> Note:
     ).model_copy(update={"tells": Occasion(kind="dead_letter", about=key, what=f"{row.type}, {state}")})
 
 
+def begun(intent: Intent, trace: str) -> Note:
+    """A run has begun what was proposed."""
+    return Note(
+        key=f"action/{intent.key}/begun/{trace}",
+        at=WHEN_WRITTEN,
+        stage="act",
+        actor="coordinator",
+        did=f"began what was proposed: {intent.summary}",
+        why="a person had it started",
+        next="policy decides what it takes",
+        inputs=(intent.key,),
+    )
+
+
 def by_operator(row: Row[Any], did: str, why: str, next: str, by: str) -> Note:
     """An operator has said what becomes of an action."""
     return Note(

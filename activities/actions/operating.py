@@ -48,7 +48,8 @@ def abandon(connection: Connection, name: str, by: str, why: str) -> Receipt:
             "--did-not-happen says what you found"
         )
     if row.state not in (*actions.MAY_HAPPEN, "dead"):
-        raise Refused(f"{_it(row)} is {row.state}: there is nothing to give up{_because(row)}")
+        hint = "; `baton actions decline` is for what is proposed" if row.state == "proposed" else ""
+        raise Refused(f"{_it(row)} is {row.state}: there is nothing to give up{hint}{_because(row)}")
     receipt = dated(connection, receipt_for(row, "declined", how="person", problem=f"abandoned by {by}: {why}"))
     relay.end(connection, row, receipt)
     _tell(connection, row, f"declined: {row.summary}", receipt.problem, "nothing was done, and nothing will be", by)

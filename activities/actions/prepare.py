@@ -3,22 +3,22 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
+from sqlalchemy import Connection, Row
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.actions.adapter import Adapter, Checks, Named
-from activities.actions.git_revert import of_push
+from activities.actions import lines
+from activities.actions.adapter import Adapter, Named
+from activities.actions.compensation import Compensations
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.act import PrepareAction, Prepared
-from contracts.actions import Receipt
-from contracts.base import Contract
 from contracts.effects import ARGUMENTS
 from contracts.errors import BatonError, LedgerUnavailable, Refused
-from contracts.intents import Arguments, Intent
-from ledger import actions, artifacts, lineage
+from contracts.intents import Arguments
+from ledger import actions, artifacts, feed, lineage, proposals
 from ledger.db import Ledger
 
 UNCHECKED = frozenset({"git.push", "note"})
@@ -31,20 +31,22 @@ class Preparing:
     def __init__(self, ledger: Ledger, adapters: Mapping[str, Adapter], types: Named, undone_by: Named) -> None:
         """`types` says which adapter each declared type has now, `undone_by` which type takes back which."""
         self._ledger = ledger
-        self._adapters = adapters
         self._types = types
-        self._undone_by = undone_by
+        self._compensations = Compensations(ledger.files, adapters, types, undone_by)
 
     @activity.defn
     async def prepare_action(self, request: PrepareAction) -> Prepared:
-        """Read and check an action's arguments; the target is not asked. Of one that takes another back only that is recorded.
+        """Read and check an action's arguments; the target is not asked. Of one that takes another back only that is recorded,
+        and of one that was proposed that this run has begun it.
 
-        Fails as a refused input for a type, target or anything at the target that is not declared, and for arguments that its
-        adapter does not take.
+        Fails as a refused input for a type, target or anything at the target that is not declared, for arguments that its
+        adapter does not take, and for what is not proposed any more.
         """
         try:
             async with beating():
                 prepared, undone = await asyncio.to_thread(self._prepared, request)
+            if request.proposed:
+                await self._ledger.tx(_begin, request, prepared)
         except LedgerUnavailable:
             raise
         except BatonError as error:
@@ -55,46 +57,42 @@ class Preparing:
         return prepared
 
     def _prepared(self, request: PrepareAction) -> tuple[Prepared, str]:
-        """The action, and the key of the one that it takes back; "" where it takes none back."""
+        """The action, and the key of the one that it takes back; "" where it takes none back, or was proposed."""
         name = self._types().get(request.type)
         if name is None:
             table = f'[actions."{request.type}"]'
             raise Refused(f"policy.toml declares no action {request.type!r}; add {table} with its adapter and tier")
         if name in UNCHECKED:
             raise Refused(f"{request.type} is performed by the pipelines that prepare it")
+        if request.proposed:
+            kept = self._ledger.read_now(self._proposed, request)
+            return self._compensations.described(request.type, cast("Arguments", ARGUMENTS[name].read(kept))), ""
         if request.undo:
-            made, undone = self._compensation(request)
-            return self._described(request.type, name, made), undone
+            made, undone = self._ledger.read_now(self._undone, request)
+            return self._compensations.described(request.type, made), undone
         found = ARGUMENTS[name].read_typed_by_people(json.loads(request.arguments))
-        return self._described(request.type, name, cast("Arguments", found)), ""
+        return self._compensations.described(request.type, cast("Arguments", found)), ""
 
-    def _described(self, action: str, name: str, arguments: Arguments) -> Prepared:
-        stored = arguments.stored()
-        facts = cast("Checks", self._adapters[name]).check(stored)
-        summary = cast("str", getattr(arguments, "summary")())  # noqa: B009 (each contract of ARGUMENTS but two has one)
-        return Prepared(intent=Intent.of(action, arguments, summary), arguments=stored.decode(), facts=facts)
-
-    def _compensation(self, request: PrepareAction) -> tuple[Arguments, str]:
+    def _undone(self, connection: Connection, request: PrepareAction) -> tuple[Arguments, str]:
         """The arguments of the action that takes a delivered one back, and the key of that one. Raises `Refused`."""
-        row = self._ledger.read_now(actions.beginning_with, request.undo)
-        if row is None:
-            raise Refused(f"no action has a key that begins with {request.undo}, or several have; give the whole key")
-        by = self._undone_by().get(row.type)
-        if by != request.type:
-            says = f"by {by}" if by else "that nothing takes it back"
-            raise Refused(f"policy.toml says of {row.type} {says}, and not by {request.type}")
-        if row.state != "delivered":
-            raise Refused(f"{row.summary} is {row.state}; only what was delivered is taken back")
-        receipt = Receipt.model_validate_json(row.receipt)
-        arguments = self._ledger.read_now(artifacts.get, self._ledger.files, row.arguments)
-        name = self._types().get(row.type, row.type)
-        made = of_push(arguments, receipt) if name == "git.push" else _compensated(self._adapters[name], arguments, receipt)
-        if made is None:
-            raise Refused(f"nothing is known that takes this back: {row.summary}")
-        if not isinstance(made, ARGUMENTS[self._types()[request.type]]):
-            raise Refused(f"{row.type} is taken back by {cast('Contract', made).contract}, which {request.type} does not take")
-        return made, str(row.key)
+        row = _row(connection, request.undo)
+        return self._compensations.arguments(connection, row, request.type), str(row.key)
+
+    def _proposed(self, connection: Connection, request: PrepareAction) -> bytes:
+        """The arguments of what was proposed. Raises `Refused` where that is of another type."""
+        row = _row(connection, request.proposed)
+        if row.type != request.type:
+            raise Refused(f"action {row.key[:12]} ({row.summary}) is of the type {row.type}, not {request.type}")
+        return artifacts.get(connection, self._ledger.files, row.arguments)
 
 
-def _compensated(adapter: Adapter, arguments: bytes, receipt: Receipt) -> Arguments | None:
-    return cast("Checks", adapter).compensation(arguments, receipt) if hasattr(adapter, "compensation") else None
+def _row(connection: Connection, beginning: str) -> Row[Any]:
+    row = actions.beginning_with(connection, beginning)
+    if row is None:
+        raise Refused(f"no action has a key that begins with {beginning}, or several have; give the whole key")
+    return row
+
+
+def _begin(connection: Connection, request: PrepareAction, prepared: Prepared) -> None:
+    if proposals.begin(connection, request.run, prepared.intent.key):
+        feed.append(connection, request.run, [lines.begun(prepared.intent, request.run.trace)])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from activities.gates import lines
+from activities.gates import lines, mending
+from activities.gates.mending import Planned, Proposer
 from activities.gates.policy import Policy
 from contracts.errors import NotFound, Refused
 from contracts.gates import Verb
@@ -27,10 +28,12 @@ MOST = 100_000
 
 @dataclass(frozen=True)
 class Condemned:
-    """What a condemnation came to: what it reaches, and how many things are new to it; 0: all were condemned before."""
+    """What a condemnation came to: what it reaches, how many things are new to it (0: all were condemned before), and what was
+    proposed to take back what has happened."""
 
     standing: Standing
     fresh: int
+    planned: Sequence[Planned] = ()
 
 
 def refuses(policy: Policy, verb: Verb, by: str) -> str | None:
@@ -50,8 +53,17 @@ def _asked(policy: Policy) -> list[str]:
     return [name for one in policy.gate("held").who for name in (owner if one == "owner" else [one])]
 
 
-def condemn(connection: Connection, policy: Policy, things: Sequence[str], what: str, by: str, why: str) -> Condemned:
-    """Condemn these things, and mark the approved actions that came from them as held. Safe to call twice.
+def condemn(
+    connection: Connection,
+    policy: Policy,
+    things: Sequence[str],
+    what: str,
+    by: str,
+    why: str,
+    proposer: Proposer | None = None,
+) -> Condemned:
+    """Condemn these things, mark the approved actions that came from them as held, and propose what takes back the executed
+    ones; None: nothing is proposed. Safe to call twice.
 
     Raises `Refused` for somebody who may not, and for more things than one condemnation takes.
     """
@@ -70,8 +82,41 @@ def condemn(connection: Connection, policy: Policy, things: Sequence[str], what:
         locked = standing_of(connection, one, undone_by)  # a gate was decided meanwhile, which may have approved something
     actions.hold_back(connection, sorted(effect.key for effect in locked.reach.pending), one.told)
     standing = standing_of(connection, one, undone_by, locked.reach.impact)
+    planned = mending.propose(connection, proposer, standing) if proposer is not None else []
+    standing = standing_of(connection, one, undone_by, standing.reach.impact) if planned else standing
     condemnations.tell(connection, lines.condemned(standing, fresh, _asked(policy)))
-    return Condemned(standing, fresh)
+    if planned:
+        condemnations.tell(connection, lines.proposed(one, planned))
+    return Condemned(standing, fresh, planned)
+
+
+def propose(connection: Connection, policy: Policy, name: str, by: str, proposer: Proposer) -> Condemned:
+    """Propose what takes back the executed actions of a condemnation that have no proposal yet, such as those that were sent
+    when it was made. Safe to call twice. Raises `NotFound`, `Ambiguous`, and `Refused` for somebody who may not.
+    """
+    _check(policy, "approve", by)
+    one = condemnations.find(connection, name)
+    standing = standing_of(connection, one, policy.undone_by())
+    planned = mending.propose(connection, proposer, standing)
+    if any(each.prepared is not None for each in planned):
+        condemnations.tell(connection, lines.proposed(one, planned, by))
+    return Condemned(standing_of(connection, one, policy.undone_by()), 0, planned)
+
+
+def decline(connection: Connection, policy: Policy, key: str, by: str, why: str) -> tuple[str, list[Standing]]:
+    """Decline what was proposed: what it would take back stays, and its condemnations are settled as far as that goes.
+
+    Returns the proposal's key, and how they stand then. Raises `NotFound`, `Ambiguous`, and `Refused` for somebody who may not,
+    for what is not proposed any more, and for what a run has begun.
+    """
+    _check(policy, "approve", by)
+    row = named(connection, key)
+    undone = mending.decline(connection, row.key, by, why)
+    found = condemnations.reaching(connection, undone)
+    for one, effect in ((one, each) for one in found for each in undone):
+        condemnations.settle(connection, one.id, effect, "declined", why, row.key, by)
+    condemnations.tell(connection, lines.proposal_declined(row.key, row.summary, row.updated_at, by, why))
+    return row.key, [standing_of(connection, one, policy.undone_by()) for one in found]
 
 
 def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -> Standing:
@@ -85,7 +130,9 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
     if not condemnations.undo(connection, one.id, by, why) and (one.undone_by, one.undone_why) != (by, why):
         raise Refused(f"condemnation {one.id} was undone before, by {one.undone_by}: {one.undone_why}")
     _let_go(connection, before.reach.impact.effects)
-    condemnations.tell(connection, lines.condemnation_undone(before, by, why, _asked(policy)))
+    happened = [each.effect.key for each in before.reach.executed]
+    withdrawn = mending.withdraw(connection, happened, f"condemnation {one.id} was undone by {by}: {why}")
+    condemnations.tell(connection, lines.condemnation_undone(before, by, why, _asked(policy), withdrawn))
     return Standing(condemnations.find(connection, one.id), before.reach)
 
 
@@ -131,6 +178,8 @@ def settle(
         raise Refused(f"of action {row.key[:12]} {said.by} has said {_WORDS[said.how]} before: {said.note}")
     if how == "goes_on":
         _let_go(connection, [effect])
+    else:
+        mending.withdraw(connection, [effect.key], f"{by} has said {_WORDS[how]} of what it would take back: {note}")
     condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
     return standing_of(connection, one, policy.undone_by())
 

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from activities.gates.comparison import Change
+from activities.gates.mending import Planned
 from contracts.base import digest_of
 from contracts.gate_requests import AdmitDecision
 from contracts.gates import Claimed, Decided, GateView
 from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
-from contracts.text import amount
+from contracts.text import amount, one_line
 from ledger.condemnations import Condemnation
 from ledger.condemnations import How as Said
 from ledger.policies import How, Proposal
@@ -240,7 +241,34 @@ def _held(standing: Standing) -> str:
     return ", ".join(counts)
 
 
-def condemnation_undone(before: Standing, by: str, why: str, who: Sequence[str]) -> Note:
+def proposed(one: Condemnation, planned: Sequence[Planned], by: str = "") -> Note:
+    """What takes back what has happened was proposed; or why it could not be."""
+    made = [each.prepared.intent.key for each in planned if each.prepared is not None]
+    whys = [f"not proposed: {each.of.effect.key[:12]}: {each.why}" for each in planned if each.prepared is None]
+    return Note(
+        key=f"condemned/{one.id}/proposed/{digest_of(*made, *whys)[:16]}",
+        at=WHEN_WRITTEN,
+        stage="condemned",
+        actor=by or one.by,
+        did=f"proposed {amount(len(made), 'action')} to take back what came from {one.what} ({one.id})"[:2000],
+        why=one_line("; ".join(["policy names what takes it back", *whys]), 1000),
+        next="a person starts each, or declines it (`baton actions list --state proposed`)" if made else "",
+        inputs=tuple(made[:100]),
+    )
+
+
+def proposal_declined(key: str, summary: str, since: datetime, by: str, why: str) -> Note:
+    """Somebody declined what was proposed."""
+    return Note(
+        key=f"condemned/declined/{key}/{since.timestamp()}",
+        at=WHEN_WRITTEN,
+        **{"stage": "condemned", "actor": by, "why": why, "inputs": (key,)},
+        did=f"declined what was proposed: {summary}"[:2000],
+        next="nothing was done, and what it would take back stays",
+    )
+
+
+def condemnation_undone(before: Standing, by: str, why: str, who: Sequence[str], withdrawn: int) -> Note:
     """Somebody took a condemnation back; `who` may say what becomes of what it held."""
     one = before.condemnation
     return Note(
@@ -250,7 +278,7 @@ def condemnation_undone(before: Standing, by: str, why: str, who: Sequence[str])
         actor=by,
         did=f"undid the condemnation of {one.what} ({one.id})",
         why=why,
-        next="what it alone held goes on",
+        next="what it alone held goes on" + (f"; withdrawn: {amount(withdrawn, 'proposed action')}" if withdrawn else ""),
         importance="alert",
         tells=Occasion(kind="condemnation_undone", about=one.id, what=f"{_held(before)} may go on", who=tuple(who)),
     )

@@ -1,4 +1,4 @@
-"""`baton actions list | show | retry | abandon | settle`: the outbox, and what operators do with what is left in it."""
+"""`baton actions list | show | decline | retry | abandon | settle`: the outbox, and what people do with what is in it."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import unsettled
-from commands.context import DECIDE, By, Json, named, open_ledger, reason, settings
+from commands.context import DECIDE, By, Json, named, open_ledger, policy_now, reason, settings
 from commands.errors import NothingYet, Usage
 from commands.output import Out, clock, moment, safe
 from commands.untold import lines, untold
-from contracts.printed import command
+from contracts.printed import command, quoted
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def add_to(app: typer.Typer) -> None:
     """Add this group of commands to the app."""
     group = typer.Typer(no_args_is_help=True, help="Show what is still to happen, and settle what a person has to settle.")
     app.add_typer(group, name="actions", rich_help_panel=DECIDE)
-    for work, name in ((list_, "list"), (show, "show"), (retry, "retry"), (abandon, "abandon"), (settle, "settle")):
+    works = (list_, "list"), (show, "show"), (decline, "decline"), (retry, "retry"), (abandon, "abandon"), (settle, "settle")
+    for work, name in works:
         group.command(name)(work)
 
 
@@ -113,6 +114,7 @@ def show(key: Key, as_json: Json = False) -> None:
         told = ledger.read_now(about, one.key)
     out.document(action=asdict(one) | {"next": one.next}, feed=[line.model_dump(mode="json") for line in told])
     out.line(f"{one.key}")
+    start = command("act", options=f"--type {quoted(one.type)} --proposed {one.key}") if one.waits_for_a_person else ""
     who = {"": "its run", "waited": "the relay; its run waits", "handed": "the relay", "swept": "the relay; its run is over"}
     fields = (
         *(("action", one.summary), ("type", one.type), ("target", one.target), ("state", one.state)),
@@ -120,12 +122,14 @@ def show(key: Key, as_json: Json = False) -> None:
         *(
             ("why", one.problem),
             ("next", one.next),
+            ("start", start),
             ("receipt", one.reference),
             ("note", one.note),
             ("run", one.run),
             ("gate", one.gate),
         ),
-        *(("carried", f"out by {who[one.relay]}"), ("approved", clock(one.at)), ("changed", clock(one.updated_at))),
+        *(("carried", "" if one.waits_for_a_person else f"out by {who[one.relay]}"),),
+        *(("proposed" if one.state == "proposed" else "approved", clock(one.at)), ("changed", clock(one.updated_at))),
         ("tries", f"{amount(one.attempts, 'attempt')} in all, {one.tries} failed since it was left to the relay"),
     )
     for name, text in fields:
@@ -173,6 +177,22 @@ def abandon(key: Key, why: Why, by: By = None, as_json: Json = False) -> None:
         receipt = ledger.tx_now(operating.abandon, key, who, said)
     out.document(receipt=receipt.model_dump(mode="json"))
     out.line(f"{receipt.key[:SHOWN]} is declined: nothing was done, and nothing will be")
+
+
+def decline(key: Key, why: Why, by: By = None, as_json: Json = False) -> None:
+    """Decline what was proposed: nothing is done, what it would take back stays, and that is settled. Needs -m with the reason.
+
+    One that a run has begun is refused: what becomes of it is decided at that run's gate.
+    """
+    from activities.gates import condemning
+
+    out, found, who, said = Out(as_json=as_json), settings(), named("--by", by), reason(why)
+    with open_ledger(found) as ledger:
+        whole, standings = ledger.tx_now(condemning.decline, policy_now(found, ledger), key, who, said)
+    out.document(key=whole, state="declined", condemnations={one.condemnation.id: one.state for one in standings})
+    out.line(f"{whole[:SHOWN]} is declined: nothing was done, and what it would take back stays")
+    for one in standings:
+        out.line(f"  {one.condemnation.id} is {one.state}: {amount(len(one.reach.left), 'action')} left to settle")
 
 
 def settle(

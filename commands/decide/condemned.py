@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.context import DECIDE, By, Json, Project, named, open_ledger, policy_now, reason, settings
-from commands.decide.reached import fields, reach_fields, tell, tell_reach
+from commands.decide import proposals
+from commands.decide.proposals import planned_for, proposer
+from commands.decide.reached import SHOWN, fields, reach_fields, tell, tell_reach
 from commands.decide.told import have_them_look
 from commands.errors import NothingYet, Usage
 from commands.output import Out, moment, safe
@@ -18,6 +20,7 @@ from contracts.text import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from activities.gates.mending import Planned
     from activities.gates.policy import Policy
     from ledger.db import Connection
     from ledger.views.condemned import Reach, Standing
@@ -41,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=DECIDE)(condemn)
     group = typer.Typer(no_args_is_help=True, help="Show what was condemned, settle what had come from it, or undo it.")
     app.add_typer(group, name="condemned", rich_help_panel=DECIDE)
-    for work, name in ((list_, "list"), (show, "show"), (settle, "settle"), (undo, "undo")):
+    for work, name in ((list_, "list"), (show, "show"), (propose, "propose"), (settle, "settle"), (undo, "undo")):
         group.command(name)(work)
 
 
@@ -62,7 +65,7 @@ def condemn(
     """Condemn something that turned out to be wrong: by its id, or all handoffs that `baton find` finds with these options.
 
     What came from it is held in all runs: it is not used, approved or carried out before a person lets it. Actions that have
-    happened are listed, each to be settled. `baton condemned undo` takes it back.
+    happened are listed, and what takes each back is proposed, to be started or declined. `baton condemned undo` takes it back.
     """
     from activities.gates import condemning
 
@@ -74,16 +77,19 @@ def condemn(
     with open_ledger(found) as ledger:
         policy = policy_now(found, ledger)
         what, things = ledger.read_now(_meant, identity, wanted)
+        proposes = proposer(found, ledger, policy)
         if preview:
-            _preview(out, what, things, ledger.read_now(_reach, things, policy))
+            reach = ledger.read_now(_reach, things, policy)
+            _preview(out, what, things, reach, planned_for(ledger, proposes, reach.left))
             return
-        done = ledger.tx_now(condemning.condemn, policy, things, what, who, said)
+        done = ledger.tx_now(condemning.condemn, policy, things, what, who, said, proposes)
         told = have_them_look(out, ledger, done.standing.reach.runs, who)
     one = done.standing.condemnation
-    out.document(**fields(done.standing), new=done.fresh, told=told.as_fields())
+    out.document(**fields(done.standing), new=done.fresh, told=told.as_fields(), proposed=proposals.fields(done.planned))
     was = f"condemned {one.id}: {safe(one.what)} ({amount(done.fresh, 'thing')})"
     out.line(was if done.fresh else f"condemned already, by {safe(one.by)} ({one.id}): {safe(one.why, 400)}", "bold")
     tell_reach(out, done.standing.reach, one.id)
+    proposals.tell(out, [each for each in done.planned if each.prepared is None], "", SHOWN)
     told.tell(out)
     out.note(f"  next    {command('condemned show', one.id)}")
 
@@ -120,10 +126,13 @@ def _reach(connection: "Connection", things: "Sequence[str]", policy: "Policy") 
     return reach_of(connection, things, policy.undone_by())
 
 
-def _preview(out: Out, what: str, things: "Sequence[str]", reach: "Reach") -> None:
-    out.document(what=what, things=len(things), preview=True, reach=reach_fields(reach))
+def _preview(out: Out, what: str, things: "Sequence[str]", reach: "Reach", planned: "Sequence[Planned]") -> None:
+    out.document(
+        what=what, things=len(things), preview=True, reach=reach_fields(reach), would_propose=proposals.fields(planned)
+    )
     out.line(f"would condemn {safe(what)} ({amount(len(things), 'thing')}); nothing was changed", "bold")
     tell_reach(out, reach)
+    proposals.tell(out, planned, "would propose", SHOWN)
 
 
 def list_(
@@ -157,9 +166,28 @@ def show(id: Id, as_json: Json = False) -> None:
     """Show a condemnation: who and why, what it holds, and each action that has happened with what takes it back."""
     out, found = Out(as_json=as_json), settings()
     with open_ledger(found) as ledger:
-        one = ledger.read_now(_standing, id, policy_now(found, ledger))
-    out.document(**fields(one))
+        policy = policy_now(found, ledger)
+        one = ledger.read_now(_standing, id, policy)
+        planned = planned_for(ledger, proposer(found, ledger, policy), one.reach.left)
+    out.document(**fields(one), not_proposed=proposals.fields(planned))
     tell(out, one)
+    proposals.tell(out, planned, "not proposed yet:", SHOWN)
+    if any(each.prepared is not None for each in planned):
+        out.note(f"  next    {command('condemned propose', one.condemnation.id)}")
+
+
+def propose(id: Id, by: By = None, as_json: Json = False) -> None:
+    """Propose what takes back the executed actions that have no proposal, such as those that were being sent before."""
+    from activities.gates import condemning
+
+    out, found, who = Out(as_json=as_json), settings(), named("--by", by)
+    with open_ledger(found) as ledger:
+        policy = policy_now(found, ledger)
+        done = ledger.tx_now(condemning.propose, policy, id, who, proposer(found, ledger, policy))
+    out.document(**fields(done.standing), proposed=proposals.fields(done.planned))
+    if not done.planned:
+        out.line("nothing is left to propose")
+    proposals.tell(out, done.planned, "proposed", SHOWN)
 
 
 def _standing(connection: "Connection", id: str, policy: "Policy") -> "Standing":
@@ -223,4 +251,8 @@ def undo(id: Id, why: Why, by: By = None, as_json: Json = False) -> None:
     one = before.condemnation
     out.document(**fields(before), told=told.as_fields())
     out.line(f"undone: {one.id}, {safe(one.what)}; what it alone held goes on")
+    for each in before.reach.executed:
+        if (back := each.compensation) is not None and not back.is_done and back.run:
+            stop = command("cancel", back.run)
+            out.line(f"  {safe(back.summary)} was begun by {safe(back.run)}, and goes on: {stop} stops it")
     told.tell(out)

@@ -57,7 +57,10 @@ def _tell_executed(out: Out, one: "Executed", id: str) -> None:
         out.line(f"           nobody knows yet: {command('actions show', effect.key[:12])}")
     else:
         out.line(f"           {_taken_back(one)}")
-        if id:
+        if (back := one.compensation) is not None and back.waits:
+            out.line(f"           {command('act', options=f'--type {quoted(back.type)} --proposed {back.key}')}")
+            out.line(f"           {command('actions decline', back.key[:12], options='-m …')}")
+        elif id and one.open:
             out.line(f"           {command('condemned settle', id, effect.key[:12], options='--done -m …')}   or --declined")
 
 
@@ -65,7 +68,8 @@ def _taken_back(one: "Executed") -> str:
     back = one.compensation
     if back is not None:
         said = "was taken back by" if back.is_done else "is being taken back by"
-        return f"{said} {back.key[:12]} {back.state}: {safe(back.summary)} (run {safe(back.run)})"
+        run = f" (run {safe(back.run)})" if back.run else ""
+        return f"{'' if back.waits else f'{said} '}{back.key[:12]} {back.state}: {safe(back.summary)}{run}"
     if not one.taken_back_by:
         return "policy has nothing that takes it back"
     return f"taken back by: {command('act', options=f'--type {quoted(one.taken_back_by)} --undo {one.effect.key}')}"

@@ -11,9 +11,10 @@ from contracts.actions import ActionState, Receipt, Relayed
 from contracts.errors import Ambiguous, NotFound, Refused
 from ledger.actions import unheld
 from ledger.db import from_us, server_us
+from ledger.proposals import NO_RUN
 from ledger.tables import action, run
 
-PENDING: tuple[ActionState, ...] = ("approved", "held", "sending", "unknown", "dead")
+PENDING: tuple[ActionState, ...] = ("proposed", "approved", "held", "sending", "unknown", "dead")
 """States that somebody may have to do something about: the others are settled, or wait at a gate."""
 
 SHORTEST = 4
@@ -54,6 +55,11 @@ class Outgoing:
     """True while its next attempt is still to come."""
 
     @property
+    def waits_for_a_person(self) -> bool:
+        """True while it is proposed, and no run that goes on has begun it."""
+        return self.state == "proposed" and (self.trace == NO_RUN or self.over)
+
+    @property
     def next(self) -> str:
         """What happens next, or what a person can do; "" where it is settled."""
         if self.state == "unknown":
@@ -62,6 +68,9 @@ class Outgoing:
             return "retry or abandon"
         if self.state == "held":
             return "held: `baton condemned` says by what; settle it there with --go-on, or abandon it"
+        if self.state == "proposed":
+            person = "a person starts it (`baton act --proposed`), or declines it"
+            return person if self.waits_for_a_person else "its run asks what it takes"
         if self.state not in ("approved", "sending"):
             return ""
         if self.sent_by:

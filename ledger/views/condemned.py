@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from contracts.actions import SETTLED, ActionState
-from ledger import condemnations
+from ledger import condemnations, proposals
 from ledger.condemnations import Condemnation, Remedy
 from ledger.db import from_us, rows_with
-from ledger.tables import action, edge, gate, handoff, run, turn
+from ledger.tables import action, gate, handoff, run, turn
 from ledger.views.impact import Effect, Impact, Shown, again, impact_of
 from ledger.views.runs import RunView
 
@@ -22,17 +22,27 @@ STILL_TO_COME: tuple[ActionState, ...] = ("approved", "held")
 
 @dataclass(frozen=True)
 class Compensation:
-    """An action that takes another one back, with its run: on its way, or executed."""
+    """An action that takes another one back, with its run: proposed, on its way, executed, or declined.
+
+    `run` is "" where it is proposed and no run that goes on has begun it: a person starts it, or declines it.
+    """
 
     key: str
+    type: str
     state: ActionState
     summary: str
     run: str
+    at: datetime
 
     @property
     def is_done(self) -> bool:
         """True once it has happened."""
         return self.state in HAPPENED
+
+    @property
+    def waits(self) -> bool:
+        """True while a person has to start or decline it."""
+        return self.state == "proposed" and not self.run
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,8 @@ class Executed:
     """An action that has happened, or (`certain` False) may have, and came from what is condemned.
 
     `taken_back_by` is the type of action that policy declares as its compensation, "" if there is none; `compensation` the
-    action that was started to take it back, None while there is none. `remedy` is what a person said became of it, None while
-    nobody has. `went_on`: a person let it happen although it was held.
+    action that was proposed or started to take it back, None while there is none. `remedy` is what a person said became of it,
+    None while nobody has. `went_on`: a person let it happen although it was held.
     """
 
     effect: Effect
@@ -53,8 +63,10 @@ class Executed:
 
     @property
     def open(self) -> bool:
-        """True while somebody has to say what becomes of it."""
-        return self.remedy is None and not self.went_on
+        """True while somebody has to say what becomes of it: until a person has said it, or what takes it back is settled."""
+        back = self.compensation
+        taken_back = back is not None and (back.is_done or back.state == "declined")
+        return self.remedy is None and not self.went_on and not taken_back
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ def _reach(connection: Connection, impact: Impact, undone_by: Compensations, one
         went_on = allowed and one is not None and at > one.at
         said = None if remedy is None or remedy.how == "goes_on" else remedy
         certain, by = effect.state in HAPPENED, undone_by.get(effect.type, "")
-        executed.append(Executed(effect, certain, by, said, went_on, back.get(effect.key)))
+        executed.append(Executed(effect, certain, by, said, went_on, _since(back.get(effect.key), one)))
     pending = [
         effect
         for effect in impact.effects
@@ -162,23 +174,32 @@ def _about(connection: Connection, keys: Iterable[str]) -> dict[str, tuple[str, 
     return {row.key: (row.trace, from_us(row.updated_at)) for row in rows}
 
 
+def _since(back: Compensation | None, one: Condemnation | None) -> Compensation | None:
+    """It, unless it was declined before this condemnation: then nobody has said yet whether it stays so."""
+    declined_before = back is not None and back.state == "declined" and (one is None or back.at < one.at)
+    return None if declined_before else back
+
+
 def _compensations(connection: Connection, keys: Sequence[str]) -> dict[str, Compensation]:
-    """What takes each of these actions back: what has happened before what is on its way; not what came to nothing."""
-    query = select(edge.c.child, edge.c.parent).where(edge.c.relation == "undoes")
-    undoes = {row.child: row.parent for row in rows_with(connection, query, edge.c.parent, keys)}
-    traces = sorted({child.rpartition("/")[0] for child in undoes})
-    columns = (action.c.key, action.c.trace, action.c.arguments, action.c.state, action.c.summary, action.c.updated_at)
-    rows = list(rows_with(connection, select(*columns), action.c.trace, traces))
-    names = {row.trace: row.workflow_id for row in rows_with(connection, _NAMES, run.c.trace, traces)}
+    """What takes each of these actions back: what has happened before what is on its way, then what was declined."""
+    pairs = [pair for pair in proposals.undoing(connection, keys) if _counts(pair[1].state)]
+    traces = sorted({row.trace for _, row in pairs})
+    names = {row.trace: row for row in rows_with(connection, _NAMES, run.c.trace, traces)}
     found: dict[str, Compensation] = {}
-    for row in sorted(rows, key=lambda one: (one.state in HAPPENED, one.updated_at, one.key)):
-        undone = undoes.get(f"{row.trace}/{row.arguments}")
-        if undone is not None and (row.state in HAPPENED or row.state not in SETTLED):
-            found[undone] = Compensation(row.key, row.state, row.summary, names.get(row.trace, row.trace))
+    order = lambda pair: (pair[1].state in HAPPENED, pair[1].state != "declined", pair[1].updated_at, pair[1].key)  # noqa: E731
+    for undone, row in sorted(pairs, key=order):
+        its = names.get(row.trace)
+        nobodys = row.state == "proposed" and (its is None or its.ended_at is not None)
+        name = "" if nobodys else row.trace if its is None else its.workflow_id
+        found[undone] = Compensation(row.key, row.type, row.state, row.summary, name, from_us(row.updated_at))
     return found
 
 
-_NAMES = select(run.c.trace, run.c.workflow_id)
+def _counts(state: ActionState) -> bool:
+    return state in (*HAPPENED, "declined") or state not in SETTLED
+
+
+_NAMES = select(run.c.trace, run.c.workflow_id, run.c.ended_at)
 
 
 def made_in(connection: Connection, trace: str) -> list[str]:
