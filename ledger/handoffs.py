@@ -23,6 +23,12 @@ Relation = Literal["used", "generated", "derived", "undoes"]
 
 
 _BODY = Statement(select(handoff.c.body).where(handoff.c.id == bindparam("wanted")))
+_MADE_FROM = Statement(
+    select(handoff.c.body)
+    .join(edge, edge.c.child == handoff.c.id)
+    .where(edge.c.parent == bindparam("wanted"), edge.c.relation == "derived", handoff.c.contract == bindparam("kind"))
+    .order_by(handoff.c.at, handoff.c.path)
+)
 _WAS_MADE = Statement(select(edge.c.child).where(edge.c.child == bindparam("wanted")).limit(1))
 _LET_ON = Statement(
     select(gate.c.gate)
@@ -129,6 +135,12 @@ def get(connection: Connection, handoff_id: str) -> Handoff[Any]:
     if body is None:
         raise NotFound(f"there is no handoff {handoff_id[:12]}…")
     return Handoff[Any].model_validate_json(body)
+
+
+def made_from(connection: Connection, handoff_id: str, contract: str) -> list[Handoff[Any]]:
+    """The handoffs of this contract that were made from a handoff, oldest first."""
+    rows = _MADE_FROM.all(connection, wanted=handoff_id, kind=contract)
+    return [Handoff[Any].model_validate_json(row.body) for row in rows]
 
 
 def of_trace(connection: Connection, trace: str) -> list[Row[Any]]:

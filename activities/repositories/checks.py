@@ -1,6 +1,7 @@
 """Checks on a change: run in the sandbox, then compared with the run on the base."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,9 +96,11 @@ class Checks:
     def _keep_report(self, connection: Connection, request: Judge, report: TestReport) -> Judged:
         runs = [*request.runs, *([request.base] if request.base else [])]
         outputs = [one.output.digest for one in runs]
-        kept = self._repos.keep(connection, request.run, report.stored(), "test report", "application/json", made_from=outputs)
+        keep, kind = functools.partial(self._repos.keep, connection, request.run), "application/json"
+        whole = keep(report.stored(), "test report", kind, made_from=outputs)
+        judged = keep(verdict.judged(report), "what the checks showed", kind, made_from=[whole.digest])
         commit_riders(connection, request)
-        return Judged(report=report, artifact=kept.digest)
+        return Judged(report=report, artifact=judged.digest)
 
 
 def keep_ran(

@@ -1,9 +1,12 @@
 """The verdict on a change, computed from runs of the check. Pure; no model has a say in it."""
 
+import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from activities.repositories import outcomes, usability
 from activities.repositories.junit import FAILURES_LIMIT
+from contracts.base import canonical
 from contracts.delivery.proof import Proof
 from contracts.delivery.testing import Declared, TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun
@@ -39,6 +42,24 @@ def report(
         proof=proof,
         declared=declared,
     )
+
+
+MEASURED = frozenset({"seconds", "tail", "output"})
+"""Fields of the report's runs that say how a run went and not what it showed: they differ each time the same check runs."""
+
+_STOPPED_AFTER = re.compile(r"(: stopped after) \d+ s")
+
+
+def judged(report: TestReport) -> bytes:
+    """What of a report an approval is of: all of it but what was measured, so that the same check run again is the same."""
+    told = _unmeasured(report.model_dump(mode="json"))
+    return canonical(told | {"why": _STOPPED_AFTER.sub(r"\1 its time", report.why)})
+
+
+def _unmeasured(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _unmeasured(one) for name, one in value.items() if name not in MEASURED}
+    return [_unmeasured(one) for one in value] if isinstance(value, list) else value
 
 
 ANOTHER = "failed on the base too, but for another reason or less often"

@@ -42,6 +42,8 @@ class Started:
     taint: tuple[str, ...]
     size: StepSize
     """Size of the step before this call."""
+    rechecked: tuple[str, ...] = ()
+    """Handoffs of second agents, whose words on claims stand in the prompt."""
     cache: str = ""
     """Digest under which a reply may be cached; "" if the agent does not opt in."""
     replaced: int = 0

@@ -23,6 +23,7 @@ from activities.turns.health import Health
 from activities.turns.partial import partial_of
 from activities.turns.prompt import model_request
 from activities.turns.provenance import read_in_chain
+from activities.turns.rechecks import rechecks
 from activities.turns.replies import judge
 from activities.turns.storage import store_turn
 from activities.turns.turn_view import turn_of
@@ -33,6 +34,7 @@ from contracts.errors import Misconfigured
 from contracts.money import Ceilings
 from contracts.outside import as_taint, sources_in, texts_in
 from contracts.people import stored_answers
+from contracts.rechecks import Rechecked
 from contracts.turns import CallModel, Turn
 from ledger import artifacts, condemnations, handoffs, outside, turns, workers
 from ledger.db import Ledger, server_us
@@ -94,9 +96,10 @@ class Reservations:
         results = turns.results(connection, [row.id for row in chain])
         made = _shortened(connection, call, candidate, chain, results)
         compaction.keep(connection, self.ledger.files, request.run, made)
-        prompt = model_request(request, choice, agent, task, inputs, chain, results, made)
+        looked = rechecks(connection, inputs, agent)
+        prompt = model_request(request, choice, agent, task, inputs, chain, results, made, looked.doubts)
         seen = outside.sources_at(connection, request.run.trace, request.run.path)
-        read, tainted = read_in_chain(results, request, inputs, agent, seen)
+        read, tainted = read_in_chain(results, request, [*inputs, *looked.by], agent, seen)
         return Started(
             prompt=prompt,
             candidate=replace(candidate, shorter=made.refused),
@@ -106,6 +109,7 @@ class Reservations:
             reservation=identity,
             read=read,
             taint=tainted,
+            rechecked=tuple(one.id for one in looked.by),
             size=size,
             cache=reply_cache.cache_digest(agent.file.cache, request.run.project, agent.digest, choice, prompt),
             replaced=made.told,
@@ -216,7 +220,9 @@ def _refuse_condemned(connection: Connection, request: CallModel) -> None:
     said = [sha256(stored_answers(request.answers))] if request.answers else []
     made_of = handoffs.own(connection, run.trace, [request.task_digest, *said])
     # The task of a step that a person let begin is what they decided on; it need not name it.
-    things = [*([request.head] if request.head else []), *request.inputs, *made_of, *handoffs.let_on_by(connection, run.trace)]
+    rechecked = [one.id for made in request.inputs for one in handoffs.made_from(connection, made, Rechecked.contract)]
+    things = [*([request.head] if request.head else []), *request.inputs, *rechecked, *made_of]
+    things += handoffs.let_on_by(connection, run.trace)
     refuse_held(connection, run.trace, things)
 
 

@@ -49,7 +49,7 @@ def store_turn(
         handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
         handoffs.link(connection, handoff.id, "generated", [request.key])
     said = sha256(stored_answers(request.answers)) if request.answers else ""
-    given = () if request.head else request.inputs
+    given = () if request.head else (*request.inputs, *started.rechecked)
     handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest, said, *given) if one])
     if started.origin:
         handoffs.link(connection, request.key, "derived", [started.origin])

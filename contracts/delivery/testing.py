@@ -75,7 +75,7 @@ class Judge(Request, name="judge/1"):
 
 
 class Judged(Contract, name="judged/1"):
-    """The report, and the artifact it is stored as."""
+    """The report, and the artifact of what it says: without durations and outputs, which the same check does not repeat."""
 
     report: TestReport
     artifact: Digest

@@ -9,6 +9,14 @@ CONTROL = "tests/commands/test_control.py"
 
 MUTANTS = (
     Mutant(
+        name="duration-is-approved",
+        promise="A check that is repeated after a reset and shows the same needs no second approval.",
+        file="activities/repositories/verdict.py",
+        old='MEASURED = frozenset({"seconds", "tail", "output"})',
+        new='MEASURED = frozenset({"tail", "output"})',
+        tests=("tests/activities/repositories/test_verdict.py",),
+    ),
+    Mutant(
         name="no-owner",
         promise="A run without an accountable owner is not let in.",
         file="activities/runs/admission.py",

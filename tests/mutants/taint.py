@@ -107,6 +107,22 @@ MUTANTS = (
         tests=(f"{SUSPECTS}::test_what_a_second_agent_doubts_stands_at_the_gate",),
     ),
     Mutant(
+        name="doubts-stay-at-gates",
+        promise="Whoever is given a claim that a second agent refuted reads that it was refuted.",
+        file="activities/turns/rechecks.py",
+        old="    if not claiming or agent.takes is ClaimsTask:",
+        new="    if claiming is not None:",
+        tests=(f"{SUSPECTS}::test_whoever_is_given_a_refuted_claim_reads_so",),
+    ),
+    Mutant(
+        name="doubts-have-no-origin",
+        promise="What a second agent said is among the origins of the step that was told it.",
+        file="activities/turns/storage.py",
+        old="(*request.inputs, *started.rechecked)",
+        new="request.inputs",
+        tests=(f"{SUSPECTS}::test_whoever_is_given_a_refuted_claim_reads_so",),
+    ),
+    Mutant(
         name="corrections-are-ours",
         promise="What a correction writes comes from a file that somebody delivered, so policy lets it happen by nobody alone.",
         file="workflows/reconciling.py",

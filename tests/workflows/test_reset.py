@@ -28,7 +28,9 @@ from tests.workflows.resetting import (
 )
 
 CHECK = "sh check.sh"
-FILES = {"check.sh": "! grep broken value.txt\n", "value.txt": "old\n"}
+FILES = {"check.sh": "! grep broken value.txt || exit 1\ndate +%s%N\n", "value.txt": "old\n"}
+"""A check that passes in other words each time: what was measured is no part of what is approved."""
+
 ITEMS = (item("value", ["value.txt"]), item("doc", ["README.md"]))
 PLAN = plan(*ITEMS, summary="first thoughts")
 PLANNER = says("planner", read("value.txt"), answer(PLAN))

@@ -9,6 +9,7 @@ from temporalio import workflow
 
 from contracts.base import PerMille
 from contracts.handoff import Claim, Handoff, Outcome
+from contracts.rechecks import Doubt
 from contracts.risk import Circumstances
 from contracts.rules import Facts
 from contracts.runs import RunRef
@@ -49,7 +50,7 @@ class Grounds:
         self._children: dict[str, Ground] = {}
         self._taint: dict[str, None] = {}
 
-    def add(self, agent: str, handoff: Handoff[Any], doubts: Mapping[int, str] | None = None) -> None:
+    def add(self, agent: str, handoff: Handoff[Any], doubts: Mapping[int, Doubt] | None = None) -> None:
         """Take a step into account. A later step of the same agent replaces it, but not what had flowed into it.
 
         `doubts` says why claims of it do not hold, by their positions.
@@ -118,13 +119,13 @@ class Grounds:
         )
 
 
-def _ground(handoff: Handoff[Any], doubts: Mapping[int, str] = MappingProxyType({})) -> Ground:
+def _ground(handoff: Handoff[Any], doubts: Mapping[int, Doubt] = MappingProxyType({})) -> Ground:
     return Ground(
         path=handoff.path,
         outcome=handoff.outcome,
         confidence=handoff.confidence,
         doubtful=tuple(
-            f"{_in_words(handoff.claims[at])}{f' ({doubts[at]})' if at in doubts else ''}"
+            f"{_in_words(handoff.claims[at])}{f' ({doubts[at].words})' if at in doubts else ''}"
             for at in handoff.unsupported
             if at < len(handoff.claims)
         ),

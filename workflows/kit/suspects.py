@@ -5,35 +5,15 @@ from typing import Any
 
 from contracts.agents import AgentPin
 from contracts.handoff import Handoff
-from contracts.rechecks import ClaimsTask, ClaimToCheck, Rechecked
+from contracts.rechecks import ClaimsTask, Doubts, Rechecked, not_checked, not_confirmed, to_check
 from contracts.repositories import Workspace
-from contracts.text import amount, one_line
+from contracts.text import amount
 from workflows.kit.kit import Kit
 from workflows.kit.resources import StepResource
 from workflows.kit.step import CouldNot, Done, Step, Unsure
 
-Doubts = dict[int, str]
-"""Why a claim does not hold, by its position in the handoff."""
-
 AskAgain = Callable[[str, str, ClaimsTask, Sequence[StepResource]], Awaitable[Step[Rechecked]]]
 """Has an agent look at claims: its path, its name, the claims, and what it may read."""
-
-
-def to_check(handoff: Handoff[Any]) -> ClaimsTask:
-    """The claims that have checked evidence: the others stand at the next gates anyway."""
-    return ClaimsTask(
-        claims=tuple(
-            ClaimToCheck(
-                number=at,
-                subject=one.subject,
-                attribute=one.attribute,
-                value=one.value,
-                quotes=tuple(evidence.quote for evidence in one.evidence),
-            )
-            for at, one in enumerate(handoff.claims)
-            if at not in handoff.unsupported
-        )
-    )
 
 
 def readable(pin: AgentPin, resources: Sequence[StepResource]) -> tuple[StepResource, ...]:
@@ -63,7 +43,7 @@ async def rechecked(
     doubts = _doubts(task, step, other.label)
     if not doubts:
         return handoff, {}
-    told = "; ".join(doubts.values())
+    told = "; ".join(one.words for one in doubts.values())
     kit.note(f"{other.label} doubts {len(doubts)} of {count}", told[:1000], importance="alert")
     return handoff.model_copy(update={"unsupported": tuple(sorted({*handoff.unsupported, *doubts}))}), doubts
 
@@ -71,21 +51,6 @@ async def rechecked(
 def _doubts(task: ClaimsTask, step: Step[Rechecked], who: str) -> Doubts:
     match step.ended:
         case Done(body):
-            return _not_confirmed(task, body, who)
+            return not_confirmed(task, body, who)
         case Unsure(reason) | CouldNot(reason):
-            return {one.number: f"not re-checked: {who} {one_line(reason, 200)}" for one in task.claims}
-
-
-def _not_confirmed(task: ClaimsTask, body: Rechecked, who: str) -> Doubts:
-    said = {one.number: one for one in body.verdicts}
-    # Said twice, the worse counts: a list that contradicts itself confirms nothing.
-    said |= {one.number: one for one in body.verdicts if one.verdict != "holds"}
-    found: Doubts = {}
-    for one in task.claims:
-        verdict = said.get(one.number)
-        if verdict is None:
-            found[one.number] = f"{who} says nothing of it"
-        elif verdict.verdict != "holds":
-            how = "refuted" if verdict.verdict == "refuted" else "not supported"
-            found[one.number] = f"{how} by {who}: {one_line(verdict.why, 300)}"
-    return found
+            return not_checked(task, who, reason)

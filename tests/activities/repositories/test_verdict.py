@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.repositories.junit import FAILURES_LIMIT
-from activities.repositories.verdict import judge, report
+from activities.repositories.verdict import judge, judged, report
 from contracts.base import ArtifactRef, sha256
-from contracts.delivery.testing import Verdict
+from contracts.delivery.proof import OwnTests, Proof, Sabotage
+from contracts.delivery.testing import TestReport, Verdict
 from contracts.repositories import ChangeSet, CheckRun, FileChange
 
 OUTPUT = ArtifactRef(digest=sha256(b""), size=0)
@@ -135,3 +136,25 @@ def test_green_is_earned(runs: tuple[CheckRun, ...], base: CheckRun | None) -> N
     if found == "no_new_failures":
         assert base is not None
         assert {failure for one in runs for failure in one.failures} <= set(base.failures)
+
+
+OTHER = {"output": ArtifactRef(digest=sha256(b"1 passed in 0.2s"), size=16), "tail": "1 passed in 0.2s", "seconds": 7}
+
+
+def whole(**measured: Any) -> TestReport:
+    """A report with a run in each of its places."""
+    again = run(**measured)
+    seconds = int(measured.get("seconds", 0))
+    proof = Proof(referee=again, own=OwnTests(files=(), run=again), sabotage=Sabotage(seconds=seconds), seconds=seconds)
+    return report((again,), again, None, "", proof=proof)
+
+
+def test_an_approval_is_of_what_a_check_showed_and_not_of_how_long_it_took() -> None:
+    """The same check run again is the same report, in all its parts, also one that was stopped; another end is another one."""
+    assert judged(whole()) == judged(whole(**OTHER))
+    assert whole().stored() != whole(**OTHER).stored()
+    late = [report((run(None, timed_out=True, seconds=took),), GREEN, None, "") for took in (9, 10)]
+    assert judged(late[0]) == judged(late[1])
+    others = [whole(), whole(exit_code=1), whole(failures=("t::a",)), whole(total=4), whole(tree="u"), whole(command="make")]
+    others += [report((GREEN,), GREEN, None, "", proof=Proof(flaky=("t::a",))), late[0]]
+    assert len({judged(one) for one in others}) == len(others)
