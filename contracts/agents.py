@@ -13,6 +13,9 @@ from contracts.step_resources import Access, ResourceKind
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model with its provider: `provider:model`."""
 
+PERSON = "human"
+"""The choice of a person instead of a model."""
+
 When = Literal["first", "outage", "invalid", "unsure"]
 """When a choice is tried. first: on any call. outage: while all choices before it are unavailable. invalid: after an unusable
 reply. unsure: to run a whole step once more after it ended unsure."""
@@ -111,9 +114,9 @@ class DatedPrice(Price):
 
 
 class Choice(CallOptions):
-    """One choice of a route: a model and when it is tried."""
+    """One choice of a route: a model, or a person, and when it is tried."""
 
-    model: str = Field(pattern=MODEL, description="provider:model")
+    model: str = Field(pattern=f"^{PERSON}$|{MODEL}", description="provider:model, or human: a person does the step")
     when: tuple[When, ...] = ("first", "outage")
     free: bool = Field(default=False, description="costs nothing, so no price is needed")
     price: Price | None = None
@@ -125,6 +128,11 @@ class Choice(CallOptions):
     tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output")
 
     @property
+    def is_person(self) -> bool:
+        """True if no model is asked: the step waits at a gate `work` for a person."""
+        return self.model == PERSON
+
+    @property
     def options(self) -> CallOptions | None:
         """What a call asks for beyond its model; None for nothing."""
         found = CallOptions(**{name: getattr(self, name) for name in CallOptions.model_fields})
@@ -132,13 +140,13 @@ class Choice(CallOptions):
 
     @property
     def provider(self) -> str:
-        """The provider's name."""
+        """The provider's name; of a person the choice's own."""
         return self.model.split(":", 1)[0]
 
     @property
     def model_name(self) -> str:
-        """The provider's own name of the model."""
-        return self.model.split(":", 1)[1]
+        """The provider's own name of the model; of a person the choice's own."""
+        return self.model.split(":", 1)[-1]
 
 
 class AgentRef(Contract):

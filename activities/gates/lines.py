@@ -76,6 +76,7 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
     said = claim.decision
     # Left out where there is none: a retry finds the line that an earlier release has written.
     referred = (said.reference,) if said.reference else ()
+    referred += (outcome.made,) if outcome.made and not refused else ()
     content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}), *referred)[:16]
     return Note(
         key=f"{view.trace}/gate/{view.gate}/{claim.mark}/{content}/{not refused}",
