@@ -14,7 +14,17 @@ MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model with its provider: `provider:model`."""
 
 PERSON = "human"
-"""The choice of a person instead of a model."""
+"""The choice of a person instead of a model: `human` for whoever policy allows, `human:NAME` for one person or role."""
+
+ANYBODY = f"{PERSON}:*"
+"""How `human` alone is kept."""
+
+
+def _whole(model: object) -> object:
+    return ANYBODY if model == PERSON else model
+
+
+ModelName = Annotated[str, BeforeValidator(_whole)]
 
 When = Literal["first", "outage", "invalid", "unsure"]
 """When a choice is tried. first: on any call. outage: while all choices before it are unavailable. invalid: after an unusable
@@ -116,7 +126,7 @@ class DatedPrice(Price):
 class Choice(CallOptions):
     """One choice of a route: a model, or a person, and when it is tried."""
 
-    model: str = Field(pattern=f"^{PERSON}$|{MODEL}", description="provider:model, or human: a person does the step")
+    model: ModelName = Field(pattern=MODEL, description="provider:model; human, or human:NAME, where a person does the step")
     when: tuple[When, ...] = ("first", "outage")
     free: bool = Field(default=False, description="costs nothing, so no price is needed")
     price: Price | None = None
@@ -130,7 +140,7 @@ class Choice(CallOptions):
     @property
     def is_person(self) -> bool:
         """True if no model is asked: the step waits at a gate `work` for a person."""
-        return self.model == PERSON
+        return self.provider == PERSON
 
     @property
     def options(self) -> CallOptions | None:
@@ -140,13 +150,13 @@ class Choice(CallOptions):
 
     @property
     def provider(self) -> str:
-        """The provider's name; of a person the choice's own."""
+        """The provider's name."""
         return self.model.split(":", 1)[0]
 
     @property
     def model_name(self) -> str:
-        """The provider's own name of the model; of a person the choice's own."""
-        return self.model.split(":", 1)[-1]
+        """The provider's own name of the model; of a person who it has to be, * for anybody."""
+        return self.model.split(":", 1)[1]
 
 
 class AgentRef(Contract):

@@ -27,6 +27,7 @@ class Work(Contract, name="work/1"):
     returns: str = Field(description="name of the contract that the answer's body is")
     turn: Digest = Field(description="the model call that the person takes the place of")
     sheet: Digest = Field(description="artifact: the `work_sheet/1` with all that the agent would have been sent")
+    who: str = Field(default="*", description="the person or role that the route names; *: whoever policy allows")
     chosen: When = "first"
     why: str = Field(default="", exclude_if=is_empty, description="why no model is asked, where one comes first")
     workspace: Workspace | None = Field(

@@ -13,7 +13,7 @@ from activities.turns.replies import judge
 from activities.turns.reservation import Reservations
 from activities.turns.storage import store_turn
 from activities.turns.turn_view import turn_of
-from contracts.agents import PERSON, Choice
+from contracts.agents import ANYBODY, Choice
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import NotFound
 from contracts.handoff import ByPerson
@@ -59,6 +59,7 @@ class People:
             agent=agent,
             path=run.path,
             returns=call.agent.file.returns,
+            who=candidate.choice.model_name,
             turn=request.key,
             sheet=kept.digest,
             chosen=candidate.chosen,
@@ -79,7 +80,7 @@ class People:
         made = None if row is None else gates.made_in(row)[0]
         if row is None or made is None:
             raise NotFound(f"nobody has answered at {request.work}; was the ledger restored from an older backup?")
-        candidate = Candidate(Choice(model=PERSON), request.tried)
+        candidate = Candidate(Choice(model=ANYBODY), request.tried)
         started = replace(self.reservations.read(connection, call, candidate, ""), person=person_of(row))
         reply = ModelReply(text=json.dumps(made, ensure_ascii=False), stop="end", model=row.by, usage=Usage())
         judged = judge(reply, call.agent, finish=request.finish is not None)
