@@ -139,7 +139,7 @@ def choices(
 ) -> tuple[Choice, ...]:
     """The models this worker can call for an agent, in order. Raises `NoModel` if there is none."""
     wanted = routed(settings, catalogue, agent)
-    usable = tuple(choice for choice in wanted if choice.provider in providers)
+    usable = tuple(choice for choice in wanted if choice.is_person or choice.provider in providers)
     if not usable:
         names = dict.fromkeys(choice.provider for choice in wanted)
         raise NoModel(
@@ -154,7 +154,8 @@ def choices(
 def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
     """The models routed to an agent, whether or not this worker can reach them. Raises `Misconfigured` as `at_endpoint`."""
     named = endpoints(settings)
-    found = tuple(at_endpoint(one, named) for one in in_force(settings, catalogue.routes.classes)[agent.file.model_class])
+    own = catalogue.routes.of(agent.file.name, agent.file.model_class)
+    found = tuple(at_endpoint(one, named) for one in in_force(settings, {"": own})[""])
     limit = agent.file.limits.output_tokens
     for one in found:
         # What is thought counts as output: with nothing left for an answer the endpoint refuses every call.
@@ -168,17 +169,26 @@ def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tup
 
 
 def in_force(settings: config.Settings, classes: Mapping[str, tuple[Choice, ...]]) -> dict[str, tuple[Choice, ...]]:
-    """The choices of each class: those of routes.toml, unless the setting `model` names the only one."""
+    """The choices of each class: those of routes.toml, unless the setting `model` names the only model.
+
+    It stands for the models, not for people: where a route leads to a person it still does.
+    """
     if not settings.model:
         return dict(classes)
     # Who names one model for everything means it for every risk, too.
-    only = (Choice(model=settings.model, free=settings.model_free, quality=BEST),)
-    return dict.fromkeys(classes, only)
+    only = Choice(model=settings.model, free=settings.model_free, quality=BEST)
+    return {name: _with_only(only, choices) for name, choices in classes.items()}
+
+
+def _with_only(only: Choice, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    if only.is_person or not any(one.is_person for one in choices):
+        return (only,)
+    return tuple(dict.fromkeys(one if one.is_person else only for one in choices))
 
 
 def at_endpoint(choice: Choice, named: Mapping[str, EndpointSetting]) -> Choice:
     """The choice with what its endpoint's table says of it. Raises `Misconfigured` for options that its format has not."""
-    setting = named.get(choice.provider)
+    setting = None if choice.is_person else named.get(choice.provider)
     if setting is None:
         return choice
     problem = choice.unsupported(setting.speaks) if setting.speaks is not None else ""

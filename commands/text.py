@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contracts.reports import Report
     from contracts.runs import FeedLine
     from ledger.views.gates import Subject
+    from ledger.views.work import Sheet
 
 COMMAND_OF = {
     "approve": "approve",
@@ -87,6 +88,8 @@ def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
     """What a gate decides on, for reading: the plan's items, the change's diff, or the text. Nothing in it is hidden."""
     if found.patch is not None:
         return rendered(found.patch, limit).split("\n")[:-1]
+    if found.sheet is not None:
+        return _sheet_lines(found.sheet)
     if found.plan is None:
         return [exact(line) for line in found.data[:limit].split(b"\n")]
     plan = found.plan
@@ -99,9 +102,20 @@ def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
     return [*lines, *([""] if plan.risks else []), *(line for risk in plan.risks for line in _told("risk: ", risk))]
 
 
+def _sheet_lines(sheet: "Sheet") -> list[str]:
+    """What the agent would have been sent, each text behind a bar: it is material, and none of it is ours."""
+    lines = [f"the step of {sheet.work.agent} at {exact(sheet.work.path.encode())}, which makes {sheet.work.returns}"]
+    if (files := sheet.work.workspace) is not None:
+        state = f", then the patch {files.state}" if files.state else ""
+        lines.append(f"its files: {exact(files.ref.repository.encode())} at {files.ref.base}{state}")
+    for who, text in (("instructions", sheet.instructions), *sheet.said):
+        lines += ["", f"{who}:", *(f"│ {exact(line)}" for line in text.encode(errors="surrogatepass").split(b"\n"))]
+    return lines
+
+
 def tells_all(view: "GateView", found: "Subject") -> bool:
     """Whether the gate's own lines hold all that is decided on, word for word, so that it need not be shown twice."""
-    if found.patch is not None or found.plan is not None:
+    if found.patch is not None or found.plan is not None or found.sheet is not None:
         return False
     shown = "\n".join(gate_lines(view, ""))
     return all(line.strip() in shown for line in subject_lines(found))
@@ -132,6 +146,8 @@ def _needs(view: "GateView", verb: str) -> str:
         return " ".join(['-m "why"', *(f"[--answer {quoted(question.id + '=…')}]" for question in named)])
     if view.kind == "held" and verb == "approve":
         return '-m "why"'
+    if view.work is not None:
+        return "--file FILE" + (" [--patch FILE]" if view.work.workspace is not None else "")
     if verb in {"approve", "answer"}:
         return " ".join(f"--answer {quoted(question.id + '=…')}" for question in view.questions)
     if verb == "done":

@@ -13,6 +13,19 @@ from contracts.step_resources import Access, ResourceKind
 MODEL = r"^[a-z][a-z0-9_-]*:.+$"
 """A model with its provider: `provider:model`."""
 
+PERSON = "human"
+"""The choice of a person instead of a model: `human` for whoever policy allows, `human:NAME` for one person or role."""
+
+ANYBODY = f"{PERSON}:*"
+"""How `human` alone is kept."""
+
+
+def _whole(model: object) -> object:
+    return ANYBODY if model == PERSON else model
+
+
+ModelName = Annotated[str, BeforeValidator(_whole)]
+
 When = Literal["first", "outage", "invalid", "unsure"]
 """When a choice is tried. first: on any call. outage: while all choices before it are unavailable. invalid: after an unusable
 reply. unsure: to run a whole step once more after it ended unsure."""
@@ -111,9 +124,9 @@ class DatedPrice(Price):
 
 
 class Choice(CallOptions):
-    """One choice of a route: a model and when it is tried."""
+    """One choice of a route: a model, or a person, and when it is tried."""
 
-    model: str = Field(pattern=MODEL, description="provider:model")
+    model: ModelName = Field(pattern=MODEL, description="provider:model; human, or human:NAME, where a person does the step")
     when: tuple[When, ...] = ("first", "outage")
     free: bool = Field(default=False, description="costs nothing, so no price is needed")
     price: Price | None = None
@@ -123,6 +136,11 @@ class Choice(CallOptions):
     latency: Span | None = Field(default=None, description="timeout of one call here")
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output")
+
+    @property
+    def is_person(self) -> bool:
+        """True if no model is asked: the step waits at a gate `work` for a person."""
+        return self.provider == PERSON
 
     @property
     def options(self) -> CallOptions | None:
@@ -137,7 +155,7 @@ class Choice(CallOptions):
 
     @property
     def model_name(self) -> str:
-        """The provider's own name of the model."""
+        """The provider's own name of the model; of a person who it has to be, * for anybody."""
         return self.model.split(":", 1)[1]
 
 

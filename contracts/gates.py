@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from contracts.actions import ActionState, Approvals, Receipt
 from contracts.base import Contract, Digest, Input, Line, is_empty, is_none
@@ -14,6 +14,7 @@ from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
 from contracts.notices import NoticeKind, Occasion
 from contracts.risk import LEVELS, Sign, raised
+from contracts.work import Work
 
 GateKind = Literal[
     "plan", "change", "action", "policy", "conflict", "stuck", "held", "clarify", "work", "ceiling", "draft", "unknown"
@@ -102,6 +103,16 @@ class Decision(Input, name="decision/1"):
         exclude_if=is_empty,
         description="with done and happened: the target's own id for it, such as of a commit, a ticket or a message",
     )
+    made: dict[str, JsonValue] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="with answer at a `work` gate: the agent's answer, as the gate's form wants it",
+    )
+    patch: str = Field(
+        default="",
+        exclude_if=is_empty,
+        description="with answer at a `work` gate that takes one: changes to the step's files, as `git diff` writes them",
+    )
     signature: Signature | None = Field(
         default=None, exclude_if=is_none, description="over all of this at this gate, by a key of who decides; needs a nonce"
     )
@@ -167,6 +178,7 @@ class GateView(Contract, name="gate_view/1"):
     )
     approvals: int = Field(default=1, exclude_if=_is_one, description="how many people have to say yes")
     approved_by: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="who of them has")
+    work: Work | None = Field(default=None, exclude_if=is_none, description="for `work` gates: the step that a person does")
 
     @property
     def so_far(self) -> str:
@@ -242,6 +254,7 @@ class Decided(Contract, name="decided/1"):
     note: str = ""
     answers: dict[str, str] = Field(default_factory=dict)
     reference: str = Field(default="", exclude_if=is_empty, description="the target's own id for what a person did or found")
+    made: str = Field(default="", exclude_if=is_empty, description="digest of what was handed in at a `work` gate")
     subject: str = ""
     at: datetime
     authenticated: bool = False

@@ -4,7 +4,7 @@ from typing import Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from contracts.base import Contract, Digest, PerMille, is_empty
+from contracts.base import Contract, Digest, PerMille, is_empty, is_none
 
 Outcome = Literal["done", "unsure", "could_not"]
 
@@ -58,8 +58,20 @@ class Answer(Contract, Generic[B]):
         return self
 
 
+class ByPerson(Contract):
+    """The person who did an agent's step, and how that is known."""
+
+    name: str
+    gate: str = Field(description="where they answered: the decision there is theirs")
+    channel: str = ""
+    authenticated: bool = Field(default=False, description="their signature was checked; otherwise the name is a claim")
+
+
 class Producer(Contract):
-    """Who made it: an agent version with the model that answered, or a function of ours (agent = its name, model "")."""
+    """Who made it: an agent version with the model that answered, or a function of ours (agent = its name, model "").
+
+    Where a person did the agent's step, `model` is `human:NAME` and `person` says how that is known.
+    """
 
     agent: str
     version: str = ""
@@ -68,6 +80,7 @@ class Producer(Contract):
     prompt: str = Field(default="", description="digest of the task it was given")
     cached: bool = Field(default=False, exclude_if=is_empty, description="reused from an identical earlier call")
     reader: bool = Field(default=False, exclude_if=is_empty, description="it has read raw text from outside, and has no tools")
+    person: ByPerson | None = Field(default=None, exclude_if=is_none, description="who did the step; None: a model")
 
 
 class Handoff(Contract, Generic[B]):

@@ -20,6 +20,7 @@ from contracts.runs import FeedLine
 from contracts.signing import SignedDecision
 from contracts.turns import ToolDone, Turn
 from contracts.wire import WIRE
+from contracts.work import Work, WorkSheet
 
 SHARED: tuple[type[Contract], ...] = (
     AgentPin,
@@ -49,6 +50,8 @@ SHARED: tuple[type[Contract], ...] = (
     SignedDecision,
     ToolDone,
     Turn,
+    Work,
+    WorkSheet,
     WorkspaceRef,
 )
 """Contracts that more than one pipeline uses. Each pipeline lists its own."""

@@ -9,6 +9,7 @@ from contracts.base import Contract, Digest, is_empty
 from contracts.gates import Decision, GateKind, GateView, Verb
 from contracts.intents import Intent
 from contracts.money import micros
+from contracts.work import digest_of_made
 
 _ABOUT = b"baton signed_decision/1\n"
 """Begins what is signed: a signature that the same key made for something else is never one for a decision."""
@@ -28,6 +29,7 @@ class SignedDecision(Contract, name="signed_decision/1"):
     answers: dict[str, str]
     to_usd_micros: int | None
     reference: str = Field(default="", exclude_if=is_empty, description="left out where there is none")
+    made: str = Field(default="", exclude_if=is_empty, description="digest of what is handed in at a `work` gate")
     nonce: str
     approvals: int = Field(description="how many people had to say yes")
     actions: tuple[str, ...] = Field(description="what an approval lets happen, each as `action_of` writes it")
@@ -47,6 +49,7 @@ class SignedDecision(Contract, name="signed_decision/1"):
             answers=said.answers or {},
             to_usd_micros=None if said.to_usd is None else micros(said.to_usd),
             reference=said.reference,
+            made=digest_of_made(said.made, said.patch),
             nonce=said.nonce or "",
             approvals=view.approvals,
             actions=tuple(sorted(action_of(one.type, one.key, one.arguments) for one in intents)),

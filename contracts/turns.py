@@ -7,12 +7,13 @@ from pydantic import Field
 from contracts.agents import AgentRef, Choice, When
 from contracts.base import Contract, Digest, PerMille
 from contracts.conversation import Usage
-from contracts.handoff import Claim, Outcome, Question
+from contracts.handoff import ByPerson, Claim, Outcome, Question
 from contracts.money import Part
 from contracts.people import Clarified
 from contracts.repositories import Workspace
 from contracts.runs import Request
 from contracts.step_resources import Declared
+from contracts.work import Work
 
 
 class CallModel(Request, name="call_model/1"):
@@ -36,6 +37,8 @@ class CallModel(Request, name="call_model/1"):
     parts: tuple[Part, ...] = Field(default=(), description="shares of the family's money that this call counts against")
     tried: When = Field(default="first", description="why this call is made: `invalid` where it repairs an unusable reply")
     degraded: str = Field(default="", description="why this agent stands in for another")
+    work: str = Field(default="", description="the gate at which a person has done this step instead of a model")
+    state: Digest | None = Field(default=None, description="with `work`: the workspace's state after the person's patch")
 
 
 class TurnCall(Contract):
@@ -59,6 +62,7 @@ class Answered(Contract):
     taint: tuple[str, ...] = ()
     model: str = Field(description="provider:model that answered")
     cached: bool = Field(default=False, description="reused from an identical earlier call")
+    person: ByPerson | None = Field(default=None, description="who did the step instead of a model")
 
 
 class Partial(Contract):
@@ -71,6 +75,8 @@ class Partial(Contract):
 class Turn(Contract, name="turn/1", brief=True):
     """One stored turn. Exactly one of `calls`, `answered` and `problem` says what to do next.
 
+    With `work` nothing is stored yet: the route leads to a person, who is asked at a gate.
+
     Values that the request named are not repeated.
     """
 
@@ -81,6 +87,7 @@ class Turn(Contract, name="turn/1", brief=True):
     usd_micros: int = 0
     partial: Partial | None = Field(default=None, description="with the problem of a reply that had to be the last")
     cached: bool = Field(default=False, description="reused from an identical earlier call; no model was called")
+    work: Work | None = Field(default=None, description="what a person is to do; no model was called")
 
 
 class RunTool(Request, name="run_tool/1"):

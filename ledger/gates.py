@@ -13,6 +13,7 @@ from contracts.gate_requests import AdmitDecision, OpenGate
 from contracts.gates import Claimed, Decided, GateView, Refusal
 from contracts.intents import Intent
 from contracts.signing import SignedDecision
+from contracts.work import digest_of_made
 from ledger import lineage, resets, seals
 from ledger.db import from_us, in_parts, insert_once, now_us, to_us
 from ledger.tables import action, decision, gate, run
@@ -126,6 +127,7 @@ def insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, o
         note=said.note,
         answers=json.dumps(said.answers or {}),
         reference=said.reference,
+        made=json.dumps({"made": said.made, "patch": said.patch}) if said.made is not None or said.patch else "",
         subject=view.subject,
         outcome=outcome,
         reason="",
@@ -169,6 +171,7 @@ def _standing(row: Row[Any], view: GateView) -> Decided:
         note=row.note,
         answers=json.loads(row.answers),
         reference=row.reference,
+        made=digest_of_made(*made_in(row)),
         subject=row.subject,
         at=from_us(row.at),
         authenticated=bool(row.authenticated),
@@ -185,11 +188,18 @@ def decided(claim: Claimed, view: GateView, *, authenticated: bool, refused: str
         note=claim.decision.note,
         answers=claim.decision.answers or {},
         reference=claim.decision.reference,
+        made=digest_of_made(claim.decision.made, claim.decision.patch),
         subject=view.subject,
         at=claim.at,
         authenticated=authenticated,
         reason=refused,
     )
+
+
+def made_in(row: Row[Any]) -> tuple[dict[str, Any] | None, str]:
+    """What a decision hands in at a gate `work`: the answer and the patch; (None, "") for nothing."""
+    handed_in = json.loads(row.made) if row.made else {}
+    return handed_in.get("made"), handed_in.get("patch", "")
 
 
 def winner(connection: Connection, trace: str, name: str) -> Row[Any] | None:

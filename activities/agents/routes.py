@@ -15,28 +15,44 @@ LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 class Routes(Input):
-    """routes.toml: choices per class, prices that override the list's, and the quality that a risk needs."""
+    """routes.toml: choices per class, prices that override the list's, and the quality that a risk needs.
+
+    `agents` names single agents that have other choices than their class.
+    """
 
     classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
+    agents: dict[str, tuple[Choice, ...]] = Field(default_factory=dict)
     prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
     minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        for name, choices in self.classes.items():
+        for name, choices in self.each().items():
             if not any("first" in choice.when for choice in choices):
-                raise ValueError(f"class {name!r} has no choice that is tried first")
+                raise ValueError(f"{name} has no choice that is tried first")
             for choice in choices:
                 if problem := _problem(choice):
-                    raise ValueError(f"class {name!r}, {choice.model}: {problem}")
+                    raise ValueError(f"{name}, {choice.model}: {problem}")
         if unknown := sorted(set(self.minimum) - set(self.classes)):
             raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
         return self
+
+    def each(self) -> dict[str, tuple[Choice, ...]]:
+        """All choices, by what people call whom they are for: "class 'worker'", "agent 'planner'"."""
+        classes = {f"class {name!r}": choices for name, choices in self.classes.items()}
+        return classes | {f"agent {name!r}": choices for name, choices in self.agents.items()}
+
+    def of(self, agent: str, model_class: str) -> tuple[Choice, ...]:
+        """The choices of an agent: its own, or those of its class."""
+        return self.agents.get(agent, self.classes[model_class])
 
 
 def _problem(choice: Choice) -> str:
     if not choice.when:
         return "`when` is empty, so it would never be asked; name first, outage, invalid or unsure, or leave `when` out"
+    more = sorted(choice.model_fields_set - {"model", "when"})
+    if choice.is_person and more:
+        return f"{', '.join(more)} is of models; a person has only `when`, and what policy says in [gates.work]"
     return choice.said_twice()
 
 
@@ -67,7 +83,7 @@ def good_enough(choices: Sequence[Choice], minimum: Mapping[Risk, int], risk: Ri
     Raises `Misconfigured` if none is left.
     """
     least = max((minimum.get(level, 0) for level in LEVELS[: LEVELS.index(risk) + 1]), default=0)
-    left = tuple(one for one in choices if one.quality >= least)
+    left = tuple(one for one in choices if one.is_person or one.quality >= least)
     if choices and not left:
         raise Misconfigured(
             f"class {model_class!r} needs quality {least} at {risk} risk, and no reachable choice has it; "

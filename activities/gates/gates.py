@@ -12,6 +12,7 @@ from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
 from activities.gates.origins import from_outside
 from activities.gates.standing import InForce
+from activities.gates.work import unfit
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
@@ -23,6 +24,7 @@ from contracts.intents import Intent
 from contracts.money import micros
 from contracts.risk import Sign
 from contracts.runs import Note
+from contracts.work import digest_of_made
 from ledger import actions, artifacts, gates, resets
 from ledger.db import Ledger, instant
 from ledger.money import ceilings
@@ -101,8 +103,10 @@ class Gates:
     def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
         refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
         policy = self._policy.now(connection)
-        refused = refused or policy.refuses(request.policy, claim.verb, claim.decision.by, request.owner)
-        refused = refused or _too_much(request, claim)
+        refused = refused or policy.refuses(
+            request.policy, claim.verb, claim.decision.by, request.owner, works=request.gate.work is not None
+        )
+        refused = refused or _too_much(request, claim) or unfit(request, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)
         signed = refused is None and claim.decision.signature is not None
@@ -219,7 +223,8 @@ def _refusal(view: GateView, claim: Claimed, reason: str) -> Refusal:
 def _decided_before(claim: Claimed, outcome: Decided) -> str:
     """Why this claim did not decide the gate although the gate is decided; "" if it did."""
     said = claim.decision
-    same = (outcome.verb, outcome.by, outcome.note, outcome.answers, outcome.reference)
-    if same == (claim.verb, said.by, said.note, said.answers or {}, said.reference):
+    same = (outcome.verb, outcome.by, outcome.note, outcome.answers, outcome.reference, outcome.made)
+    made = digest_of_made(said.made, said.patch)
+    if same == (claim.verb, said.by, said.note, said.answers or {}, said.reference, made):
         return ""
     return f"{outcome.verb} by {outcome.by} was recorded earlier and stands"

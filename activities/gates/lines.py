@@ -16,6 +16,7 @@ from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
 from contracts.text import amount, one_line
+from contracts.work import digest_of_made
 from ledger.condemnations import Condemnation
 from ledger.condemnations import How as Said
 from ledger.policies import How, Proposal
@@ -77,8 +78,8 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
     """A person sent a decision; `refused` says why it did not count, "" that it did."""
     said = claim.decision
     # Left out where there is none: a retry finds the line that an earlier release has written.
-    referred = (said.reference,) if said.reference else ()
-    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}), *referred)[:16]
+    more = [one for one in (said.reference, digest_of_made(said.made, said.patch)) if one]
+    content = digest_of(claim.verb, said.by, said.note, view.subject, json.dumps(said.answers or {}), *more)[:16]
     return Note(
         key=f"{view.trace}/gate/{view.gate}/{claim.mark}/{content}/{not refused}",
         at=claim.at,

@@ -173,15 +173,18 @@ class Policy(Input, name="policy/1"):
         named = {action: declared.reversible.partition("by ") for action, declared in self.actions.items()}
         return {action: by for action, (before, said, by) in named.items() if said and not before}
 
-    def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str) -> str | None:
-        """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner."""
+    def refuses(self, rule: GatePolicy, verb: Verb, by: str, owner: str, *, works: bool = False) -> str | None:
+        """Why this person may not decide this, or None. Names and roles count; '*' is anybody; 'owner' is the run's owner.
+
+        `works`: it is a gate `work`, where whoever answers does an agent's step.
+        """
         # By the name alone: `signatures` shows before that whose name it is, where identity asks for that.
         if by.startswith("agent:"):
             return "agents never decide at a gate"
         if self.identity != "any" and by not in self.people:
             return f"{by!r} is not one of the people in policy.toml, and identity is {self.identity!r}"
-        if verb in SAYS_YES and not rule.requester_may_approve and same_person(by, owner):
-            return f"{by!r} asked for this run and may not approve it"
+        if (works or verb in SAYS_YES) and not rule.requester_may_approve and same_person(by, owner):
+            return f"{by!r} asked for this run and may not {'do its steps' if works else 'approve it'}"
         if not self._is_in(rule.who, by, owner):
             return f"{by!r} may not decide here; policy allows {', '.join(rule.who)}"
         for more in rule.also if verb not in SAYS_NO else ():

@@ -28,7 +28,9 @@ def problem(
 ) -> Problem | None:
     """What speaks against one more run of this project with these agents, or None."""
     # A run that cannot spend money is admitted whatever the ceilings say.
-    paid = [pin.name for pin in pins if any(not one.free and one.provider != "scripted" for one in pin.choices)]
+    paid = [
+        pin.name for pin in pins if any(not (one.free or one.is_person or one.provider == "scripted") for one in pin.choices)
+    ]
     if not paid:
         return None
     scopes = shared_scopes(ceilings, [project], paid, now)

@@ -109,7 +109,7 @@ def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None, vendors:
     `own` are the prices of routes.toml; `vendors` says whose prices count at each provider, "" where nobody said: one that is
     not in it is its own vendor.
     """
-    if choice.free or choice.provider == "scripted":
+    if choice.free or choice.is_person or choice.provider == "scripted":
         return _of(Price(input=0, output=0), "free")
     if choice.price is not None:
         return _of(choice.price, "routes " + "/".join(str(one) for one in choice.price.parts() if one is not None))

@@ -58,7 +58,7 @@ def shared_scopes(ceilings: Ceilings, projects: Iterable[str], agents: Iterable[
 
 def check_levels(ceilings: Ceilings, choices: Iterable[Choice]) -> None:
     """Raise `Misconfigured` if a model costs money and a level has no ceiling: nobody has said how much may be spent."""
-    paid = [choice.model for choice in choices if not choice.free and choice.provider != "scripted"]
+    paid = [choice.model for choice in choices if not (choice.free or choice.is_person or choice.provider == "scripted")]
     unset = [name for name in _LEVELS if getattr(ceilings, name) is None]
     if paid and unset:
         raise Misconfigured(

@@ -9,6 +9,7 @@ from activities.turns.choices import Candidate
 from activities.turns.growth import Bounds, StepSize
 from contracts.agents import AgentRef, Choice
 from contracts.conversation import ModelRequest, Usage
+from contracts.handoff import ByPerson
 from contracts.turns import CallModel
 from ledger.money.rates import Taken
 
@@ -52,6 +53,8 @@ class Started:
     """The turn that paid for the reply, if it comes from the cache; "" if a model is asked."""
     answered_by: Tariff | None = None
     """The tariff of the model that answered, if that is another one than was asked and has a price; set after the call."""
+    person: ByPerson | None = None
+    """Who has answered instead of a model."""
     taken: Taken | None = None
     """What was taken of the rate limit; None if there is none."""
 

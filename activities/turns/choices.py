@@ -67,12 +67,15 @@ class Candidate:
     chosen: When
     probes: tuple[str, ...] = ()
     shorter: bool = False
+    why: str = ""
+    """Why those before it do not answer."""
 
     def after(self, passed: Sequence[Passed], probes: tuple[str, ...]) -> "Candidate":
         """The same after others were passed over: if it answers because they are unavailable, it is chosen for `outage`."""
         away = any(one.kind in ("outage", "refused") for one in passed)
         chosen: When = "outage" if away and self.chosen == "first" else self.chosen
-        return replace(self, chosen=chosen, probes=probes)
+        why = "; ".join(f"{one.model}: {one.why}" for one in passed)[:2000]
+        return replace(self, chosen=chosen, probes=probes, why=why)
 
 
 def ordered(choices: Iterable[Choice], tried: When) -> list[Candidate]:
@@ -94,8 +97,8 @@ def eligible(candidate: Candidate, passed: Sequence[Passed]) -> bool:
 
 
 def breakers_of(choice: Choice) -> tuple[str, ...]:
-    """Names of the breakers that guard a choice, its provider's first; none for a script, which has no outages."""
-    return () if choice.provider == "scripted" else (f"provider:{choice.provider}", f"model:{choice.model}")
+    """Names of the breakers that guard a choice, its provider's first; none for a script or a person, who have no outages."""
+    return () if choice.is_person or choice.provider == "scripted" else (f"provider:{choice.provider}", f"model:{choice.model}")
 
 
 @dataclass(frozen=True)

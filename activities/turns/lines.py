@@ -30,13 +30,18 @@ def turn(request: CallModel, judged: Judgement, handoff: Handoff[Any] | None, nu
     else:
         did, following = f"asked for {', '.join(call.name for call in judged.calls)}", "the tools run"
         why = f"turn {number}"
+    person = handoff.producer.person if handoff is not None else None
+    if person is not None:
+        did = f"did the step of {request.agent.label if request.agent is not None else request.name} by hand: {did}"
     if origin:
         why = f"{why}; from the cache at no cost: turn {origin[:12]} paid for an identical call"
     return Note(
         key=f"turn:{request.key}",
         at=WHEN_WRITTEN,
         stage=request.run.path,
-        actor=request.agent.label if request.agent is not None else request.name,
+        actor=person.name if person is not None else request.agent.label if request.agent is not None else request.name,
+        channel=person.channel if person is not None else "",
+        authenticated=person is not None and person.authenticated,
         did=did,
         why=why[:WHY_LIMIT],
         next=following,

@@ -11,11 +11,13 @@ from activities.providers.progress import followed
 from activities.running.clock import started_at
 from activities.running.heartbeat import beating
 from activities.runs.admission import Admission
+from activities.turns import failures
 from activities.turns.attempts import Attempts
 from activities.turns.call import Call
 from activities.turns.choices import Candidate
-from activities.turns.growth import Watch
+from activities.turns.growth import GrowthHeld, Watch
 from activities.turns.health import Health
+from activities.turns.people import People
 from activities.turns.reservation import Reservations
 from activities.turns.route import over_choices
 from contracts.base import sha256
@@ -51,18 +53,25 @@ class Models:
         self._watch = Watch(ledger, growth or Growth())
         self._health = health = Health(ledger, breakers or Breakers())
         reservations = Reservations(ledger, catalogue.routes, providers, ceilings, health, worker, vendors)
+        self._people = People(ledger, reservations)
         self._attempts = Attempts(ledger, providers, health, reservations)
 
     @activity.defn
     async def call_model(self, request: CallModel) -> Turn:
         """One model turn. Called again with the same key it returns the stored turn and pays nothing.
 
+        Where the route leads to a person it returns the `work` that they are asked for at a gate; called with that gate as
+        `work` and a key of its own, it stores what they handed in there as the turn.
+
         Raises `ApplicationError` with one of these types: `CeilingReached` if a ceiling refused the call, which was not made;
         `ModelsAway` if no model is available now; `GrowthHeld`; or a provider error's kind, retryable if a retry can help.
         """
         with followed() as progress:
             async with beating(progress.details):
-                return await self._over_choices(await self._call(request))
+                call = await self._call(request)
+                if request.work:
+                    return await self._ledger.tx(self._people.take, call)
+                return await self._over_choices(call)
 
     async def _call(self, request: CallModel) -> Call:
         """Complete the request from the ledger: the agent, the models that may answer, and the turn's key."""
@@ -84,9 +93,17 @@ class Models:
             return there or await self._ledger.read(turns.find, call.request.key) is not None
 
         def attempt(candidate: Candidate) -> Awaitable[Turn]:
+            if candidate.choice.is_person:
+                return self._asked(call, candidate)
             return self._attempts.make(call, candidate)
 
         return await over_choices(call.request, self._providers, self._health, attempt, stored)
+
+    async def _asked(self, call: Call, candidate: Candidate) -> Turn:
+        try:
+            return await self._ledger.tx(self._people.ask, call, candidate)
+        except GrowthHeld as error:
+            raise failures.growth_held(error) from None
 
 
 def _attempt_number() -> int:

@@ -74,6 +74,7 @@ def handoff_of(
             prompt=request.task_digest,
             cached=bool(started.origin),
             reader=agent.file.reader,
+            person=started.person,
         ),
         inputs=(*request.inputs, request.task_digest),
         taint=started.taint,

@@ -74,8 +74,7 @@ class Reservations:
         stored = turns.find(connection, call.request.key)
         if stored is not None:
             return self._stored_before(connection, call.request, stored)
-        _refuse_condemned(connection, call.request)
-        started = self._read(connection, call, candidate, identity)
+        started = self.read(connection, call, candidate, identity)
         # The cache comes before the money: a reused reply needs no room in any ceiling or rate limit.
         return self._from_cache(connection, call, started) or self._held(connection, call, started)
 
@@ -85,8 +84,12 @@ class Reservations:
         commit_riders(connection, request)
         return turn_of(stored).model_copy(update={"partial": partial})
 
-    def _read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
-        """Everything the call is built from, by stored rows alone: another attempt, on any worker, builds the same prompt."""
+    def read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
+        """Everything the call is built from, by stored rows alone: another attempt, on any worker, builds the same prompt.
+
+        Raises `GrowthHeld`, and for what came from something condemned an `ApplicationError` of type `Held`.
+        """
+        _refuse_condemned(connection, call.request)
         request, agent, choice = call.request, call.agent, candidate.choice
         task = self._task(connection, request, agent)
         inputs = [handoffs.get(connection, one) for one in request.inputs]
@@ -103,7 +106,7 @@ class Reservations:
         return Started(
             prompt=prompt,
             candidate=replace(candidate, shorter=made.refused),
-            provider=self.providers[choice.provider].name,
+            provider=choice.provider if choice.is_person else self.providers[choice.provider].name,
             tariff=prices.tariff(choice, self.routes.prices, self.vendors),
             most=Usage(input=prices.estimate(prompt.model_dump_json().encode()), output=prompt.max_output_tokens),
             reservation=identity,
@@ -196,6 +199,8 @@ def _shortened(
     A choice that found an earlier call of this step too large gets the later ones short at once; the ledger has it, so that all
     workers know it. Raises `NothingOlder` for a call that cannot be sent any shorter than it was.
     """
+    if candidate.choice.is_person:
+        return compaction.Shortened()  # who cannot call read_artifact is shown all of it
     agent, model = call.agent.file, candidate.choice.model
     made = compaction.shortened(chain, results, agent.limits.context_target)
     # Who cannot read them again would go on without what it knew.

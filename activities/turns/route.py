@@ -29,6 +29,8 @@ async def over_choices(
 ) -> T:
     """The answer of the first available choice. `stored` tells if the call was made before: then no model is needed.
 
+    A person is always available: `attempt` asks them in its own way.
+
     Raises `ApplicationError`: of type `ModelsAway`, with that contract, if no choice is available now; of a provider error's
     kind if the activity should be retried or nothing helps.
     """
@@ -74,7 +76,8 @@ def _usable(request: CallModel, providers: Container[str]) -> list[Candidate]:
         # Not a worker that lacks a key which the run had: the run began so, and its report is stamped.
         why = "no key was set when the run began"
         raise failures.models_away(ModelsAway(kind="refused", until=EPOCH, why=why, patience=timedelta()))
-    usable = [one for one in choices.ordered(request.choices, request.tried) if one.choice.provider in providers]
+    ordered = choices.ordered(request.choices, request.tried)
+    usable = [one for one in ordered if one.choice.is_person or one.choice.provider in providers]
     if not usable:
         wanted = ", ".join(choice.model for choice in request.choices)
         raise failures.permanent("no_model", f"this worker can reach none of {wanted}; set a key, see `baton doctor`")

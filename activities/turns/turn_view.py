@@ -50,4 +50,5 @@ def _answered(handoff: Handoff[Any]) -> Answered:
         taint=handoff.taint,
         model=handoff.producer.model,
         cached=handoff.producer.cached,
+        person=handoff.producer.person,
     )

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from ledger.db import Ledger
 
-FLAGS = {"by": "--by", "note": "-m", "answers": "--answer", "subject": "--subject", "gate": "GATE", "reference": "--reference"}
+FLAGS = {
+    "by": "--by",
+    "note": "-m",
+    "answers": "--answer",
+    "subject": "--subject",
+    "gate": "GATE",
+    "reference": "--reference",
+    "made": "--file",
+    "patch": "--patch",
+}
 SHORTEST_SUBJECT = 8
 """Shortest prefix of a subject's digest that is accepted."""
 
@@ -111,21 +120,31 @@ def check_subject(view: GateView, typed: str) -> None:
 
 
 def compose(
-    view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int, reference: str = ""
+    view: GateView,
+    verb: Verb,
+    by: str,
+    note: str,
+    answers: Mapping[str, str],
+    attempt: int,
+    reference: str = "",
+    more: Mapping[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Build the update's id and its JSON object. Raises `Usage` naming the flag that is wrong or missing.
 
     The id is derived from who decides what about which bytes, so sending it again repeats the same decision. `attempt` counts
-    earlier refusals: after one, the same decision gets a new id and can be made again once the reason is gone.
+    earlier refusals: after one, the same decision gets a new id and can be made again once the reason is gone. `more` are other
+    fields of the decision; empty ones are left out.
     """
     _check_complete(view, verb, note, answers)
     # Answers are sorted: in another order on the command line they are the same decision.
     parts = [view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt)]
+    handed_in = {name: value for name, value in (more or {}).items() if value}
     parts += [reference] if reference else []
+    parts += [json.dumps(handed_in, sort_keys=True)] if handed_in else []
     said = digest_of("cli", *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
     values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
-    values |= {"reference": reference} if reference else {}
+    values |= handed_in | ({"reference": reference} if reference else {})
     # The workflow checks the same contract, but only here can the error name the flag.
     try:
         Decision.read_typed_by_people(values)
@@ -134,7 +153,7 @@ def compose(
         raise Usage(f"the decision was not sent: {problems}") from None
     size = len(json.dumps(values).encode())
     if size > MESSAGE_LIMIT:
-        raise Usage(f"the decision has {size} bytes, the limit is {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
+        raise Usage(f"the decision has {size} bytes, the limit is {MESSAGE_LIMIT}; shorten what you send. Nothing was sent")
     return f"cli-{said[:40]}", values
 
 

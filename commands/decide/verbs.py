@@ -5,7 +5,7 @@ import inspect
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,19 +13,19 @@ import typer
 
 from commands.asking import found
 from commands.context import DECIDE, By, Json, WholeRun, Why, can_ask, connect, named, open_ledger, settings
+from commands.decide import handed_in
+from commands.decide.said import Said, answers_in, ask, files, given, referred
 from commands.errors import Code, Usage
 from commands.output import Out, safe
 from commands.own_key import Sign, own_key
-from commands.questions import confirmed, told, told_if_any
+from commands.questions import confirmed
 from commands.text import COMMAND_OF, gate_lines, subject_lines, tells_all
 from commands.unrecorded import Unrecorded, how
 from contracts.printed import command, quoted
 
 if TYPE_CHECKING:
     from commands.decide.decision import Target
-    from commands.decide.signing import PrivateKey
     from contracts.gates import GateView, Verb
-    from contracts.handoff import Question
     from ledger.db import Ledger
 
 SHOWN = 40_000
@@ -42,6 +42,17 @@ Reference = Annotated[
     str | None,
     typer.Option("--reference", metavar="ID", help="The target's own id for it, such as of a commit, a ticket or a message."),
 ]
+File = Annotated[
+    str | None,
+    typer.Option("--file", metavar="FILE", help="At a `work` gate: the answer as JSON; - reads it from stdin."),
+]
+Patch = Annotated[
+    str | None,
+    typer.Option(
+        "--patch", metavar="FILE", help="At a `work` gate that takes one: changed files, as `git diff --binary` does."
+    ),
+]
+FormOnly = Annotated[bool, typer.Option("--form", help="At a `work` gate: print an empty answer to fill in, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="With --sign: the private key; default: your own.")]
 Print = Annotated[
@@ -60,7 +71,7 @@ _VERBS: "dict[Verb, str]" = {
     "approve": "Approve exactly the bytes that a gate shows.",
     "reject": "Reject what a gate shows; needs -m with the reason.",
     "request_changes": "Send what a gate shows back; -m tells the agent what to change.",
-    "answer": "Answer the questions that a gate asks.",
+    "answer": "Answer the questions that a gate asks, or hand in an agent's step at a `work` gate.",
     "happened": "Confirm that an action of unknown outcome happened.",
     "did_not_happen": "Confirm that an action of unknown outcome did not happen.",
     "done": "Confirm that you did what a `draft` gate asks for; -m may say how, --reference where.",
@@ -70,26 +81,6 @@ _VERBS: "dict[Verb, str]" = {
 
 _REFERRING = ("done", "happened")
 """As `TAKES_REFERENCE` of the contracts, which are too slow to load for every command."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was typed. `ask`: this is a terminal and --yes was not given. `limit` is in seconds.
-
-    `reference` None: none was given. `key` None: not signed.
-    """
-
-    verb: "Verb"
-    by: str
-    note: str
-    subject: str | None
-    answers: dict[str, str]
-    reference: str | None
-    yes: bool
-    ask: bool
-    limit: float
-    key: "PrivateKey | None"
-    prints: bool
 
 
 def _command(verb: "Verb") -> Callable[..., None]:
@@ -103,6 +94,9 @@ def _command(verb: "Verb") -> Callable[..., None]:
         subject: Subject = None,
         answer: Answers = None,
         reference: Reference = None,
+        file: File = None,
+        patch: Patch = None,
+        form: FormOnly = False,
         yes: Yes = False,
         sign: Sign = False,
         key: Key = None,
@@ -115,22 +109,17 @@ def _command(verb: "Verb") -> Callable[..., None]:
             raise Usage(f"{'--print' if prints else '--key'} goes with --sign: add it, or leave both out")
         signing = own_key(who, sign=sign, file=key)
         ask = can_ask() and not yes
-        said = Said(verb, who, note, subject, _answers(answer or []), _given(reference), yes, ask, timeout, signing, prints)
+        said = Said(verb, who, note, subject, answers_in(answer or []), given(reference), yes, ask, timeout, signing, prints)
+        said = replace(said, form=form, **files(file, patch))
         with open_ledger(settings()) as ledger:
             code = _decide(Out(as_json=as_json), ledger, run, gate, said)
         raise typer.Exit(int(code))
 
-    if verb not in _REFERRING:
-        whole = inspect.signature(command)
-        without = [one for name, one in whole.parameters.items() if name != "reference"]
-        command.__signature__ = whole.replace(parameters=without)  # type: ignore[attr-defined]  # Typer reads it there
+    whole, others = inspect.signature(command), {"reference"} if verb not in _REFERRING else set()
+    others |= {"file", "patch", "form"} if verb != "answer" else set()
+    left = [one for name, one in whole.parameters.items() if name not in others]
+    command.__signature__ = whole.replace(parameters=left)  # type: ignore[attr-defined]  # Typer reads it there
     return command
-
-
-def _given(reference: str | None) -> str | None:
-    if reference is not None and not reference.strip():
-        raise Usage("--reference is empty: give the target's own id for it, or leave the option out where there is none")
-    return reference and reference.strip()
 
 
 def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) -> Code:
@@ -148,6 +137,9 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
         decision.record_refusal(ledger, over.view, said.verb, said.by, str(over), secrets.token_hex(16))
         raise
     view = target.view
+    if said.form:
+        out.line(handed_in.blank(ledger, view))
+        return Code.DONE
     if said.subject is not None:
         decision.check_subject(view, said.subject)
     elif not said.yes and not said.ask:
@@ -156,9 +148,11 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
         raise Usage(f"this is not a terminal, so nobody can confirm: add {what}")
     for line in [*(_subject(ledger, target, said) if said.ask else []), *gate_lines(view, target.run)]:
         out.note(line)
-    note, answers = _ask(view, said) if said.ask else (said.note, said.answers)
-    reference = _referred(said) if said.ask else said.reference or ""
-    update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before, reference)
+    note, answers = ask(view, said) if said.ask else (said.note, said.answers)
+    reference = referred(said) if said.ask else said.reference or ""
+    said = _hand_in(out, ledger, target, said)
+    more = {"made": said.made, "patch": said.patch}
+    update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before, reference, more)
     if said.ask and not confirmed(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {safe(said.by)}?"):
         out.note("nothing was sent")
         return Code.FAILED
@@ -173,6 +167,20 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     out.document(**fields, update_id=update_id, outcome=outcome, reason=reason)
     _tell(out, target.run, said, view, outcome, reason)
     return code
+
+
+def _hand_in(out: Out, ledger: "Ledger", target: "Target", said: Said) -> Said:
+    """The same with what is handed in at a gate `work`, asked for where nothing was given, kept, and checked."""
+    view = target.view
+    if view.work is None:
+        return said
+    if said.ask and said.made is None:
+        made, patch = handed_in.asked(ledger, view, said.patch)
+        said = replace(said, made=made, patch=patch, drafts=True)
+    if said.drafts and said.made is not None:
+        handed_in.keep(out, settings().state.absolute(), target.run, view, said.made)
+    handed_in.check(view, said.made, target.run)
+    return said
 
 
 def _print(out: Out, view: "GateView", said: Said, values: dict[str, object]) -> None:
@@ -232,6 +240,8 @@ def _restored(ledger: "Ledger", view: "GateView", refused: str) -> str:
 def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason: str) -> None:
     """Print the outcome and the next command."""
     if outcome == "confirmed":
+        if view.work is not None:
+            handed_in.draft_of(settings().state.absolute(), view).unlink(missing_ok=True)
         more = f" ({safe(reason)})" if reason else ""
         out.line(f"confirmed: {COMMAND_OF[said.verb]} at {view.gate} of {run} by {safe(said.by)}{more}")
         out.note(f"  next    {command('feed', run, options='--follow')}")
@@ -241,46 +251,3 @@ def _tell(out: Out, run: str, said: Said, view: "GateView", outcome: str, reason
     else:
         out.note(f"sent, not confirmed: {reason}. It may still be applied; if you send it again it counts once")
         out.note(f"  next    {command('show', run)}   (`baton doctor` says whether a worker is running)")
-
-
-def _answers(typed: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for one in typed:
-        # At the first =: an answer, such as a command, may hold more of them.
-        name, equals, text = one.partition("=")
-        if not equals or not name.strip():
-            raise Usage(
-                f'--answer {safe(one, 80)!r}: write the question id, =, and the answer, such as --answer check="pytest -q"'
-            )
-        if name.strip() in found:
-            raise Usage(f"--answer: {name.strip()} is answered twice")
-        found[name.strip()] = text
-    return found
-
-
-def _ask(view: "GateView", said: Said) -> tuple[str, dict[str, str]]:
-    """The note and answers, after prompting for whatever is missing."""
-    from contracts.gates import needs_note
-
-    note, answers = said.note, dict(said.answers)
-    if needs_note(view.kind, said.verb) and not note.strip():
-        note = told("why")
-    if said.verb in {"approve", "answer"}:
-        for question in view.questions:
-            if question.id not in answers:
-                answers[question.id] = told(_asking(question))
-    if said.verb == "request_changes" and not answers:
-        named = ((question.id, told_if_any(_asking(question))) for question in view.changes)
-        answers = {name: text for name, text in named if text}
-    return note, answers
-
-
-def _referred(said: Said) -> str:
-    """The reference, after prompting for it where one is usual. Of what somebody only found there often is none."""
-    if said.verb != "done" or said.reference is not None:
-        return said.reference or ""
-    return told_if_any("reference, such as the id of a commit, a ticket or a message")
-
-
-def _asking(question: "Question") -> str:
-    return f"{question.id}: {safe(question.text, 1000)}"

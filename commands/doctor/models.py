@@ -32,7 +32,7 @@ async def endpoints(found: "Settings") -> list[Finding]:
     """Whether each endpoint answers the first model that a route names there. A model without a price is not asked."""
     from model_choice import build_providers
 
-    routed, findings = routed_choices(found, agent_files(found).routes.classes), []
+    routed, findings = routed_choices(found, agent_files(found).routes.each()), []
     for name, provider in build_providers(found).items():
         choice = next((one for one in routed if one.provider == name), None)
         try:

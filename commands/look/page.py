@@ -164,7 +164,8 @@ def show_gate(out: Out, found: Subject) -> None:
         diff, other = (None, shown) if found.patch is None else (shown, None)
         # A patch may be in any encoding, and JSON holds text alone: its bytes have to stay recognisable.
         data = found.data.decode(errors="backslashreplace")
-        out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=diff, shown=other)
+        work = {} if found.sheet is None else {"form": found.sheet.form}
+        out.document(run=run, state=state, gate=view.model_dump(mode="json"), subject=data, diff=diff, shown=other, **work)
         return
     lines = [*gate_lines(view, run), f"  {state}" + (f" ({left(view.deadline)} left)" if state == "open" else ""), ""]
     # The commands come last: in a pager that is where the reader ends up.

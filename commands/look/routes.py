@@ -61,7 +61,10 @@ def routes(connection: Connection, settings: "Settings", found: "Routes", now: d
     """Every choice of every class, in the order of routes.toml. If the setting `model` is set, it is the only choice."""
     failing = {one.name: one for one in noteworthy(connection)}
     used = this_minute(connection, now)
-    classes = {"every class": next(iter(in_force(settings, found.classes).values()))} if settings.model else found.classes
+    # By the bare name for a class, as it always was.
+    classes = in_force(settings, found.classes | {f"agent {name}": own for name, own in found.agents.items()})
+    if settings.model and len(set(classes.values())) == 1:
+        classes = {"every class": next(iter(classes.values()))}
     named = endpoints(settings)
     return [
         _route(settings, found, name, at_endpoint(one, named), failing, used)
@@ -86,7 +89,7 @@ def _route(
         model=choice.model,
         when=choice.when,
         quality=choice.quality,
-        key=_key(settings, choice.provider),
+        key=True if choice.is_person else _key(settings, choice.provider),
         price_in=price_in,
         price_out=price_out,
         price_list=listed,

@@ -92,7 +92,7 @@ def _chosen(found: "Settings", model: str | None) -> "tuple[list[Choice], list[t
     from commands.doctor.prices import routed_choices
     from model_choice import endpoints, key_of
 
-    named, routed = endpoints(found), routed_choices(found, agent_files(found).routes.classes)
+    named, routed = endpoints(found), routed_choices(found, agent_files(found).routes.each())
     missing = {name for name, setting in named.items() if key_of(found, name, setting) is None}
     if model is not None:
         choice = _typed(model, named, routed)
@@ -176,7 +176,7 @@ async def _one(found: "Settings", choice: "Choice", price: "Tariff", purse: "Pur
     asker = Asker(lambda known: build_provider(found, choice.provider, Capabilities(**asdict(known))), choice, price, purse)
     steps = Probe(asker, before, speaks)
     await steps.run()
-    others = [one for one in routed_choices(found, agent_files(found).routes.classes) if one.provider == choice.provider]
+    others = [one for one in routed_choices(found, agent_files(found).routes.each()) if one.provider == choice.provider]
     alone = not setting.models and all(one.model == choice.model for one in others)
     lines = [replace(line, text=safe(line.text, 600)) for line in steps.lines]
     return Probed(

@@ -37,6 +37,7 @@ decision = Table(
     words("note"),
     words("answers"),
     words("reference", server_default=text("''")),
+    words("made", server_default=text("''")),
     words("subject"),
     words("outcome"),
     words("reason"),
@@ -62,7 +63,8 @@ decision = Table(
 )
 """`signature` and `statement`: what was signed, and with which key; both "" for a decision that was not signed.
 
-`reference` is the target's own id for what a person did or found; "" where there is none.
+`reference` is the target's own id for what a person did or found; "" where there is none. `made` is what a person handed in at
+a gate `work`, as JSON with `made` and `patch`; "" at every other gate.
 """
 
 revoked_key = Table("revoked_key", metadata, words("key", primary_key=True), words("by"), words("why"), number("at"))

@@ -65,11 +65,14 @@ class Contents:
     def _gate(self, name: str) -> list[Part]:
         view, state = gates.find(self._connection, *split(name))
         won = gates.winner(self._connection, *split(name))
-        subject = Part(f"subject of {view.gate} ({state})", self._bytes(view.subject))
+        subject = [Part(f"subject of {view.gate} ({state})", self._bytes(view.subject))]
+        if view.work is not None:
+            subject.append(Part(f"what {view.work.agent} would have been sent", self._bytes(view.work.sheet)))
         if won is None:
-            return [subject]
+            return subject
         said = {"note": won.note, "answers": json.loads(won.answers)} | ({"reference": won.reference} if won.reference else {})
-        return [subject, Part(f"decision: {won.verb} by {won.by}", _json(said))]
+        said |= json.loads(won.made) if won.made else {}
+        return [*subject, Part(f"decision: {won.verb} by {won.by}", _json(said))]
 
     def _action(self, key: str) -> list[Part]:
         row = actions.get(self._connection, key)

@@ -20,6 +20,7 @@ from ledger.db import from_us
 from ledger.money import ceilings
 from ledger.tables import decision, gate
 from ledger.views.runs import find_run, names_of
+from ledger.views.work import Sheet, sheet_of
 
 C = TypeVar("C", bound=Contract)
 
@@ -64,13 +65,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a gate decides on. `plan` and `patch`: where its bytes are a plan, or a change or push. `run` is a workflow id."""
+    """What a gate decides on. `plan` and `patch`: where its bytes are a plan, or a change or push. `run` is a workflow id.
+
+    `sheet`: at a gate `work`, what a person is asked to do.
+    """
 
     run: str
     gate: Gate
     data: bytes
     plan: Plan | None
     patch: bytes | None
+    sheet: Sheet | None = None
 
 
 def condemned_facts(connection: Connection, things: Iterable[str]) -> tuple[str, ...]:
@@ -151,7 +156,8 @@ def subject_of(connection: Connection, files: Path, run: str, name: str) -> Subj
     digest = _patch_in(data)
     patch = None if digest is None else artifacts.get(connection, files, digest)
     view = _as_now(connection, view, state)
-    return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch)
+    sheet = None if view.work is None else sheet_of(connection, files, view.work)
+    return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch, sheet)
 
 
 def _patch_in(data: bytes) -> str | None:

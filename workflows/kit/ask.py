@@ -33,6 +33,7 @@ from workflows.kit.resources import StepResource, find, given
 from workflows.kit.reviewed import reviewed
 from workflows.kit.step import B, Step
 from workflows.kit.suspects import rechecked
+from workflows.kit.work import NobodyDid, by_person
 
 TASK_LIMIT = 120 * 1024
 """Largest task in bytes. A task goes into the prompt as a whole."""
@@ -128,6 +129,8 @@ async def _converse(kit: Kit, talk: Conversation) -> Handoff[Any]:
             turn = await _turn(kit, talk, finish)
         except Refused as error:
             return _own(talk, "could_not", str(error))
+        except NobodyDid as nobody:
+            return _own(talk, "could_not", nobody.reason)
         except StepStopped as stopped:
             if talk.ending:
                 continue  # a person wants the final output now, and `limit_of` says so from here on
@@ -196,6 +199,8 @@ async def _turn(kit: Kit, talk: Conversation, finish: str | None) -> Turn:
     if (starts and not talk.head) or talk.answers:
         request = request.model_copy(update={"key": key})
     turn = await call_model(kit, talk, request, f"{talk.pin.label}: turn {talk.turns + 1}")
+    if turn.work is not None:
+        turn, key = await by_person(kit, talk, request, turn.work)
     talk.sent.add(digest)
     talk.head = key
     talk.turns += 1

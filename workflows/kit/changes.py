@@ -17,7 +17,10 @@ IN_ORDER = "in-order"
 WAITS_TOLD = "children-tell-waits"
 """A child tells its root that it waits for a model, or for room on a disk."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD)
+PEOPLE_WORK = "people-work"
+"""A model call may say that its route leads to a person. An older worker would take that for a turn without tool calls."""
+
+CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK)
 """The kit's named changes."""
 
 

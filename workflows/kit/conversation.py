@@ -134,8 +134,8 @@ def handoff_of(talk: Conversation, answered: Answered | None) -> Handoff[Any]:
     """The handoff as the ledger stores it, from the turn's result and what is known here."""
     assert answered is not None
     task, pin = sha256(talk.task.stored()), talk.pin
-    known = {name: value for name, value in answered if name not in {"model", "cached"}}
-    made = {"model": answered.model, "prompt": task, "cached": answered.cached}
+    known = {name: value for name, value in answered if name not in {"model", "cached", "person"}}
+    made = {"model": answered.model, "prompt": task, "cached": answered.cached, "person": answered.person}
     return Handoff[Any](
         **known,
         contract_name=pin.returns,

@@ -74,11 +74,22 @@ def check_decision(view: GateView, verb: Verb, said: Decision) -> None:
         raise Refused(f"{verb} takes no reference: only {' and '.join(sorted(TAKES_REFERENCE))} do. Leave it out")
     if verb == "raise_ceiling":
         _check_raise(view, said)
+    _check_made(view, verb, said)
     missing = [question.id for question in view.questions if not (said.answers or {}).get(question.id, "").strip()]
     if verb in {"approve", "answer"} and missing:
         raise Refused(
             f'gate {view.gate} needs an answer to {", ".join(missing)}; send answers, e.g. "answers": {{"{missing[0]}": "…"}}'
         )
+
+
+def _check_made(view: GateView, verb: Verb, said: Decision) -> None:
+    work = view.work if verb == "answer" else None
+    if work is None and (said.made is not None or said.patch):
+        raise Refused(f"gate {view.gate} takes no `made` and no `patch`: only `answer` at a `work` gate does. Leave them out")
+    if work is not None and said.made is None:
+        raise Refused(f"gate {view.gate} needs `made`: the answer of {work.agent}, with a body that is {work.returns}")
+    if work is not None and said.patch and work.workspace is None:
+        raise Refused(f"gate {view.gate} takes no patch: {work.agent} changes no files in this step. Leave it out")
 
 
 def _check_raise(view: GateView, said: Decision) -> None:

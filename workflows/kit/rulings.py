@@ -47,6 +47,12 @@ def ruling_of(run: Run, intent: Intent, about: Facts, arguments: str = "") -> Ru
     return ruling(intent.type, terms, run.pins.rules, facts_of(run, about, intent), known)
 
 
+def _only_by(policy: GatePolicy, who: str) -> GatePolicy:
+    """The rule for a step that is routed to one person or role: they, of those whom policy allows, and then whoever is next."""
+    allowed = (*policy.who, *policy.escalation)
+    return policy.model_copy(update={"who": (who,), "also": (*policy.also, allowed)})
+
+
 def policy_at(run: Run, ask: Ask) -> tuple[GatePolicy, tuple[Intent, ...], tuple[str, ...]]:
     """The gate's rules, the actions that a yes allows, and why these take more than their types' terms say.
 
@@ -54,6 +60,8 @@ def policy_at(run: Run, ask: Ask) -> tuple[GatePolicy, tuple[Intent, ...], tuple
     """
     # A run that began before there were gates `held` has no rule for them.
     policy = run.pins.gates.get(ask.kind, UNDECLARED_HELD) if ask.kind == "held" else run.pins.gates[ask.kind]
+    if ask.work is not None and ask.work.who != "*":
+        policy = _only_by(policy, ask.work.who)
     riding, whys = list[Intent](), list[str]()
     for intent in ask.intents:
         made = ruling_of(run, intent, ask.about, ask.carrying.get(intent.key, ""))

@@ -55,7 +55,7 @@ class Run:
         """
         self.kinds: tuple[GateKind, ...] = tuple(dict.fromkeys((*kinds, "ceiling", "held")))
         self.known = (*changes.CHANGES, *known)
-        self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, "policy", *(OF_ACTIONS if performs else ())))))
+        self.inbox = Inbox(tuple(dict.fromkeys((*self.kinds, "policy", "work", *(OF_ACTIONS if performs else ())))))
         self._seed = workflow.random_seed()
         self.ref = RunRef(trace="")
         self.began: Began | None = None

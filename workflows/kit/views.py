@@ -12,6 +12,7 @@ from contracts.intents import Intent
 from contracts.money import CeilingRefused
 from contracts.rules import Facts
 from contracts.text import one_line
+from contracts.work import Work
 from workflows.kit.bounds import facts_within
 from workflows.kit.kit import Kit
 
@@ -46,6 +47,7 @@ class Ask:
     ceiling: CeilingRefused | None = None
     breakers: tuple[str, ...] = ()
     condemned: tuple[str, ...] = ()
+    work: Work | None = None
 
 
 def view_of(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
@@ -76,13 +78,18 @@ def view_of(kit: Kit, ask: Ask, policy: GatePolicy) -> GateView:
         breakers=ask.breakers,
         condemned=ask.condemned,
         approvals=policy.approvals,
+        work=ask.work,
     )
+
+
+_THEN: dict[GateKind, str] = {"draft": "expires and nothing is done", "work": "ends the step as could_not"}
+"""What happens at the last deadline, where it is not a rejection."""
 
 
 def _on_expiry(kit: Kit, kind: GateKind, policy: GatePolicy) -> str:
     if kind == "ceiling" or (kind == "held" and policy.expiry == "reject"):
         return "without an answer the run stops and keeps its work"
-    then = "expires and nothing is done" if kind == "draft" else "rejects"
+    then = _THEN.get(kind, "rejects")
     if policy.expiry != "escalate" or not policy.escalation:
         return f"without an answer it {then}"
     named = [kit.pins.owner if who == "owner" else who for who in policy.escalation]
