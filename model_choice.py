@@ -9,11 +9,14 @@ from activities.money.prices import refuse_unknown_vendors
 from activities.providers.base import ENDPOINTS, Provider
 from activities.providers.endpoints import ShortForm, caches, key_source, resolved
 from activities.providers.keys import Key
+from activities.providers.program import Program
 from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
+from activities.sandbox import find_bubblewrap
 from contracts.agents import Choice
 from contracts.endpoints import Capabilities, EndpointSetting
 from contracts.errors import Misconfigured, NoModel
+from contracts.programs import PROGRAM
 
 BEST = 9
 """The highest quality of a choice: good enough for any minimum of routes.toml."""
@@ -31,6 +34,8 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
             found[name] = _provider(settings, name, setting, key)
     if settings.script is not None:
         found["scripted"] = Scripted(settings.script)
+    if settings.programs and find_bubblewrap(settings.bubblewrap) is not None:
+        found[PROGRAM] = Program()
     return found
 
 
@@ -72,6 +77,8 @@ def lacking(settings: config.Settings, provider: str) -> str:
     """What is not there, for people, where `build_providers` has no provider of this name."""
     if provider == "scripted":
         return "no script is set"
+    if provider == PROGRAM:
+        return "no [programs.NAME] is declared" if not settings.programs else "there is no sandbox for programs to run in"
     setting = endpoints(settings).get(provider)
     if setting is not None and key_source(setting):
         return f"[providers.{provider}] names {key_source(setting)}, which holds no key"
@@ -154,7 +161,9 @@ def choices(
 def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tuple[Choice, ...]:
     """The models routed to an agent, whether or not this worker can reach them. Raises `Misconfigured` as `at_endpoint`."""
     named = endpoints(settings)
-    found = tuple(at_endpoint(one, named) for one in in_force(settings, catalogue.routes.classes)[agent.file.model_class])
+    own = catalogue.routes.agents.get(agent.file.name)
+    theirs = own or in_force(settings, catalogue.routes.classes)[agent.file.model_class]
+    found = tuple(at_endpoint(one, named) for one in theirs)
     limit = agent.file.limits.output_tokens
     for one in found:
         # What is thought counts as output: with nothing left for an answer the endpoint refuses every call.

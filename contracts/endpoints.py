@@ -266,6 +266,8 @@ def declared(found: dict[str, EndpointSetting]) -> dict[str, EndpointSetting]:
     for name, one in found.items():
         if name == "scripted":
             raise ValueError("scripted is the name of Baton's own player of scripts; choose another")
+        if name == "command":
+            raise ValueError("command stands for outside programs in routes; choose another")
         shipped = name in ("anthropic", "openai")
         if shipped and one.platform:
             raise ValueError(f"{name} is reached directly; give an endpoint on a platform a name of its own, such as bedrock")

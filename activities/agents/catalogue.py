@@ -50,6 +50,8 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
             raise Misconfigured(f"agents/{agent.file.name}: class {agent.file.model_class!r} is not in routes.toml ({known})")
+    if unknown := sorted(set(catalogue.routes.agents) - {agent.file.name for agent in catalogue.agents}):
+        raise Misconfigured(f"{folder / 'routes.toml'}: [agents] names {', '.join(unknown)}, which is no agent")
     # Newest versions only: runs have pinned the fallbacks of older ones, and those files may not change to fit today's.
     for name in sorted({agent.file.name for agent in catalogue.agents}):
         chain_of(catalogue.newest(name), catalogue.newest)

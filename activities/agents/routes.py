@@ -15,20 +15,24 @@ LEVELS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 class Routes(Input):
-    """routes.toml: choices per class, prices that override the list's, and the quality that a risk needs."""
+    """routes.toml: choices per class, and of single agents in place of their class's; prices that override the list's, and the
+    quality that a risk needs.
+    """
 
     classes: dict[str, tuple[Choice, ...]] = Field(min_length=1)
+    agents: dict[str, tuple[Choice, ...]] = Field(default_factory=dict)
     prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
     minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        for name, choices in self.classes.items():
+        routes = [*((f"class {name!r}", several) for name, several in self.classes.items())]
+        for whose, choices in (*routes, *((f"agent {name!r}", several) for name, several in self.agents.items())):
             if not any("first" in choice.when for choice in choices):
-                raise ValueError(f"class {name!r} has no choice that is tried first")
+                raise ValueError(f"{whose} has no choice that is tried first")
             for choice in choices:
                 if problem := _problem(choice):
-                    raise ValueError(f"class {name!r}, {choice.model}: {problem}")
+                    raise ValueError(f"{whose}, {choice.model}: {problem}")
         if unknown := sorted(set(self.minimum) - set(self.classes)):
             raise ValueError(f"minimum names {', '.join(unknown)}, which is no class")
         return self

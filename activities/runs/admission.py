@@ -102,7 +102,7 @@ class Admission:
             ceiling_micros=default if request.ceiling_micros is None else request.ceiling_micros,
             policy_digest=policy.digest,
             agents=pins,
-            gates=_gates(request, policy, rules),
+            gates=_gates(request, policy, rules, outside=any(pin.unmetered for pin in pins.values())),
             actions={action: one.tier for action, one in terms.items()},
             terms=terms,
             rules=rules,
@@ -196,10 +196,13 @@ def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
     return dict.fromkeys((*request.gates, *of_actions, *(rule.gate for rule in rules if rule.gate is not None)))
 
 
-def _gates(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[GateKind, GatePolicy]:
-    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own."""
+def _gates(request: BeginRun, policy: Policy, rules: Sequence[Rule], *, outside: bool) -> dict[GateKind, GatePolicy]:
+    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own.
+
+    `outside`: an outside program may do a step, and then none happens without a person.
+    """
     found = {kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)}
-    if "action" not in found and any(_goes_by_outside_text(policy, action) for action in request.actions):
+    if "action" not in found and any(outside or _goes_by_outside_text(policy, action) for action in request.actions):
         declared = "action" in policy.gates
         found["action"] = policy.gate("action", request.pipeline) if declared else UNDECLARED_ACTION
     return found
