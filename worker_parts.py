@@ -63,7 +63,7 @@ from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.scanning.scan import Scans
-from activities.tools.program import Programs
+from activities.tools.programs import Programs
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from activities.agents.agent import Agent
 from activities.agents.catalogue import Catalogue
-from activities.tools.program import Programs
+from activities.tools.programs import Programs
 from contracts.agents import Choice
 from contracts.errors import Misconfigured
 from contracts.programs import PROGRAM

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from activities.repositories.check_run import Ran
     from activities.resources import Resources
     from activities.sandbox import Sandbox
-    from activities.tools.program import Programs
+    from activities.tools.programs import Programs
     from ledger.db import Ledger
 
 Effect = Literal["none", "workspace"]

@@ -24,7 +24,7 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
 from activities.tools.base import READS, RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
-from activities.tools.program import Programs
+from activities.tools.programs import Programs
 from activities.turns import lines
 from activities.turns.outside import outside_call, tool_for
 from activities.turns.replies import decode_arguments
