@@ -35,6 +35,7 @@ from contracts.endpoints import EndpointSetting, declared
 from contracts.errors import Misconfigured
 from contracts.growth import Growth
 from contracts.money import Ceilings
+from contracts.programs import ProgramSetting
 from contracts.relay import Relaying, Role
 from contracts.step_resources import DatabaseSetting, FolderSetting, LogsSetting, Name
 
@@ -43,7 +44,6 @@ HOME = Path(__file__).parent
 
 FILES = (HOME / "baton.toml", Path("baton.toml"))
 """The shipped settings, then those of the working folder, which override them."""
-
 
 UserPath = Annotated[Path, AfterValidator(places.expanded)]
 """A path as people write it: a leading `~` is their home, wherever the text comes from."""
@@ -57,7 +57,7 @@ def _unless_empty(otherwise: Callable[[], Path]) -> BeforeValidator:
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
 
-_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting, Target)
+_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting, Target, ProgramSetting)
 
 
 def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     )
     targets: Annotated[dict[Name, Target], AfterValidator(_expanded)] = Field(
         default={}, description="where actions may act: tables in baton.toml"
+    )
+    programs: Annotated[dict[Name, ProgramSetting], AfterValidator(_expanded)] = Field(
+        default={}, description="outside programs that may do a step: tables in baton.toml"
     )
     channels: dict[Name, Channel] = Field(default={}, description="where notices are sent: tables in baton.toml")
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
@@ -266,8 +269,7 @@ def load(**flags: Any) -> Settings:
             f"BATON_{table.upper()} is not JSON: set the keys of [{table}] one by one (BATON_{table.upper()}__KEY), "
             "or in baton.toml"
         ) from None
-    # Last, because the two above are ValueErrors, too; what is left is a file that is not TOML or not UTF-8.
-    except ValueError as error:
+    except ValueError as error:  # last, as the two above are such, too; what is left is a file that is no TOML or no UTF-8
         raise Misconfigured(f"baton.toml cannot be read: {error}") from None
 
 

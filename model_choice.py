@@ -9,11 +9,14 @@ from activities.money.prices import refuse_unknown_vendors
 from activities.providers.base import ENDPOINTS, Provider
 from activities.providers.endpoints import ShortForm, caches, key_source, resolved
 from activities.providers.keys import Key
+from activities.providers.program import Program
 from activities.providers.proxy import VARIABLES, Way, way_to
 from activities.providers.scripted import Scripted
+from activities.sandbox import find_bubblewrap
 from contracts.agents import Choice
 from contracts.endpoints import Capabilities, EndpointSetting
 from contracts.errors import Misconfigured, NoModel
+from contracts.programs import PROGRAM
 
 BEST = 9
 """The highest quality of a choice: good enough for any minimum of routes.toml."""
@@ -31,6 +34,8 @@ def build_providers(settings: config.Settings) -> dict[str, Provider]:
             found[name] = _provider(settings, name, setting, key)
     if settings.script is not None:
         found["scripted"] = Scripted(settings.script)
+    if settings.programs and find_bubblewrap(settings.bubblewrap) is not None:
+        found[PROGRAM] = Program()
     return found
 
 
@@ -72,6 +77,8 @@ def lacking(settings: config.Settings, provider: str) -> str:
     """What is not there, for people, where `build_providers` has no provider of this name."""
     if provider == "scripted":
         return "no script is set"
+    if provider == PROGRAM:
+        return "no [programs.NAME] is declared" if not settings.programs else "there is no sandbox for programs to run in"
     setting = endpoints(settings).get(provider)
     if setting is not None and key_source(setting):
         return f"[providers.{provider}] names {key_source(setting)}, which holds no key"
@@ -171,7 +178,7 @@ def routed(settings: config.Settings, catalogue: Catalogue, agent: Agent) -> tup
 def in_force(settings: config.Settings, classes: Mapping[str, tuple[Choice, ...]]) -> dict[str, tuple[Choice, ...]]:
     """The choices of each class: those of routes.toml, unless the setting `model` names the only model.
 
-    It stands for the models, not for people: where a route leads to a person it still does.
+    It stands for the models, not for people or outside programs: where a route leads to one it still does.
     """
     if not settings.model:
         return dict(classes)
@@ -181,9 +188,13 @@ def in_force(settings: config.Settings, classes: Mapping[str, tuple[Choice, ...]
 
 
 def _with_only(only: Choice, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    if only.is_person or not any(one.is_person for one in choices):
+    if not _is_model(only) or all(_is_model(one) for one in choices):
         return (only,)
-    return tuple(dict.fromkeys(one if one.is_person else only for one in choices))
+    return tuple(dict.fromkeys(only if _is_model(one) else one for one in choices))
+
+
+def _is_model(choice: Choice) -> bool:
+    return not choice.is_person and choice.provider != PROGRAM
 
 
 def at_endpoint(choice: Choice, named: Mapping[str, EndpointSetting]) -> Choice:

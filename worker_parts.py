@@ -23,6 +23,7 @@ from activities.actions.relay import Relay
 from activities.actions.sending import Sender
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
+from activities.agents.programs import check_programs
 from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
 from activities.gates.holding import Condemnations
@@ -62,6 +63,7 @@ from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.scanning.scan import Scans
+from activities.tools.programs import Programs
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
 from activities.turns.tool_calls import Tools
@@ -147,10 +149,12 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     check_channels(settings.channels, targets, known_to(policy.file))
     messenger = make_messenger(settings, ledger, targets, policy, name) if sends and settings.channels else None
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
+    programs = Programs(settings.programs, lambda name: settings.environment([name]).get(name, ""))
+    check_programs(catalogue, programs, lambda agent: routed(settings, catalogue, agent))
     resources = Resources(settings.folders, settings.logs, settings.databases)
     read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731  (as the adapters get it)
     loads = Loads(ledger, targets, Sources(resources, settings.state.absolute() / "loads", read))
-    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
+    tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources, programs)
     registered: list[Callable[..., Any]] = [
         models.call_model,
         tools.run_tool,

@@ -172,10 +172,16 @@ class AgentRef(Contract):
         description="no model could be reached when the run began: its fallback does each step",
     )
 
+    unmetered: bool = Field(
+        default=False,
+        exclude_if=is_empty,
+        description="an outside program may do its steps: what they cost is unknown",
+    )
+
     @property
     def label(self) -> str:
-        """name@version as people see it, followed by "(scripted)" or "(degraded)" where no real model answers."""
-        stamp = " (scripted)" if self.scripted else " (degraded)" if self.keyless else ""
+        """name@version as people see it, with "(scripted)", "(degraded)" or "(unmetered)" where no model of ours answers."""
+        stamp = " (unmetered)" if self.unmetered else " (scripted)" if self.scripted else " (degraded)" if self.keyless else ""
         return (f"{self.name}@{self.version}" if self.version else self.name) + stamp
 
 
@@ -198,4 +204,4 @@ class AgentPin(AgentRef, name="agent_pin/1"):
     @property
     def ref(self) -> AgentRef:
         """The pin without what activities look up by its digest."""
-        return AgentRef(name=self.name, version=self.version, digest=self.digest, scripted=self.scripted, keyless=self.keyless)
+        return AgentRef(**{name: getattr(self, name) for name in AgentRef.model_fields})

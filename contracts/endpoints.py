@@ -268,6 +268,8 @@ def declared(found: dict[str, EndpointSetting]) -> dict[str, EndpointSetting]:
             raise ValueError("scripted is the name of Baton's own player of scripts; choose another")
         if name == "human":
             raise ValueError("human is how a route says that a person does the step; choose another")
+        if name == "command":
+            raise ValueError("command stands for outside programs in routes; choose another")
         shipped = name in ("anthropic", "openai")
         if shipped and one.platform:
             raise ValueError(f"{name} is reached directly; give an endpoint on a platform a name of its own, such as bedrock")

@@ -13,6 +13,7 @@ from contracts.money import CeilingRefused
 from contracts.outside import OutsideTask
 from contracts.pins import Began
 from contracts.pipelines import PIPELINES
+from contracts.programs import ProgramEnd, ProgramTask
 from contracts.rechecks import ClaimsTask, Rechecked
 from contracts.reports import RunStatus
 from contracts.repositories import Base, ChangeSet, CheckRun, Integrated, WorkspaceRef
@@ -43,6 +44,8 @@ SHARED: tuple[type[Contract], ...] = (
     Integrated,
     NoteAction,
     OutsideTask,
+    ProgramEnd,
+    ProgramTask,
     Receipt,
     Rechecked,
     RunContext,

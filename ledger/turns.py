@@ -198,7 +198,8 @@ def reply_of(row: Row[Any]) -> ModelReply:
 def agent_of(row: Row[Any]) -> AgentRef:
     """The agent version that a stored turn belongs to."""
     name, _, version = row.agent.partition(" ")[0].partition("@")
-    return AgentRef(name=name, version=version, digest=row.agent_digest, scripted=row.agent.endswith("(scripted)"))
+    stamps = {stamp: row.agent.endswith(f"({stamp})") for stamp in ("scripted", "unmetered")}
+    return AgentRef(name=name, version=version, digest=row.agent_digest, **stamps)
 
 
 def usage_of(row: Row[Any]) -> Usage:

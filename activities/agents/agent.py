@@ -21,6 +21,7 @@ from contracts.base import Contract, canonical, digest_of
 from contracts.conversation import ToolSpec
 from contracts.errors import ContractViolation, Misconfigured, NotFound
 from contracts.handoff import Answer
+from contracts.programs import PROGRAM
 from contracts.registry import named
 
 _PARTS = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
@@ -89,6 +90,7 @@ class Agent:
             digest=self.digest,
             scripted=choices[0].provider == "scripted" if choices else False,
             keyless=not choices,
+            unmetered=any(one.provider == PROGRAM for one in choices),
             takes=self.file.takes,
             returns=self.file.returns,
             tools=tuple(ToolPin(name=tool.name, effect=tool.effect) for tool in self.tools),

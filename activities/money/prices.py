@@ -17,6 +17,7 @@ from activities.running.clock import started_at
 from contracts.agents import Choice, DatedPrice, Price
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured
+from contracts.programs import PROGRAM, UNMETERED
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
@@ -109,6 +110,8 @@ def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None, vendors:
     `own` are the prices of routes.toml; `vendors` says whose prices count at each provider, "" where nobody said: one that is
     not in it is its own vendor.
     """
+    if choice.provider == PROGRAM:
+        return _of(Price(input=0, output=0), UNMETERED)
     if choice.free or choice.is_person or choice.provider == "scripted":
         return _of(Price(input=0, output=0), "free")
     if choice.price is not None:

@@ -199,11 +199,15 @@ def _kinds(request: BeginRun, policy: Policy, rules: Sequence[Rule]) -> dict[Gat
 def _gates(
     request: BeginRun, policy: Policy, rules: Sequence[Rule], agents: Mapping[str, AgentPin]
 ) -> dict[GateKind, GatePolicy]:
-    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own."""
+    """The gates that the run may open. One for actions that text from outside has decided needs no table of its own.
+
+    Where an outside program may do a step no action happens without a person.
+    """
     found = {kind: policy.gate(kind, request.pipeline) for kind in _kinds(request, policy, rules)}
     if any(choice.is_person for pin in agents.values() for choice in pin.choices):
         found["work"] = policy.gate("work", request.pipeline)
-    if "action" not in found and any(_goes_by_outside_text(policy, action) for action in request.actions):
+    outside = any(pin.unmetered for pin in agents.values())
+    if "action" not in found and any(outside or _goes_by_outside_text(policy, action) for action in request.actions):
         declared = "action" in policy.gates
         found["action"] = policy.gate("action", request.pipeline) if declared else UNDECLARED_ACTION
     return found

@@ -8,14 +8,15 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from activities.sandbox.ending import BoundedOutput, crowded, finish
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
-from activities.sandbox.layout import Layout, mounts, texts, variables
+from activities.sandbox.layout import INPUT, Layout, mounts, texts, variables
 from activities.sandbox.limits import DEFAULT, MIB, Cgroups, ResourceLimits, resources_of
 from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
@@ -23,6 +24,11 @@ from contracts.errors import Misconfigured
 __all__ = ["Completed", "ResourceLimits", "Sandbox", "SandboxUnavailable", "find_bubblewrap"]
 
 _NOTHING: Mapping[str, str] = {}
+_NO_FOLDERS: Mapping[str, Path] = {}
+
+FROM_INPUT = ("/bin/sh", "-c", f'exec "$@" <{INPUT}', "sh")
+"""Starts a command with its input: a file, which no command can make us wait for by not reading it."""
+
 AS_SHIPPED = CheckLimits()
 
 
@@ -88,20 +94,23 @@ class Sandbox:
         variables: Mapping[str, str] = _NOTHING,
         timeout: timedelta | None = None,  # noqa: ASYNC109 (a timeout is a result here, and everything inside must be dead then)
         limits: ResourceLimits | None = None,
+        given: bytes | None = None,
+        shown: Mapping[str, Path] = _NO_FOLDERS,
     ) -> Completed:
         """Run a program in `directory`, seen as /workspace, and wait until it ends or times out. None: the settings' limits.
 
         `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None: a Python with pytest
-        and what that needs, and no other package of ours. Home and /tmp are new for every command. When this returns or is
+        and what that needs, and no other package of ours. `given` is its standard input; None: it is empty. `shown` are further
+        folders, by where they appear inside, read-only. Home and /tmp are new for every command. When this returns or is
         cancelled, no process of the command is left. A program that is not there gives 127.
         Raises `SandboxUnavailable` when nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
         """
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
-        place = Layout(directory, writable, environment, variables)
+        place = Layout(directory, writable, environment, variables, shown)
         limits, timeout = limits or self._limits, timeout or self.time
         started = time.monotonic()
-        launched = await self._start(place, argv, limits)
+        launched = await self._start(place, argv, limits, given)
         kept = BoundedOutput(limits.output)
         ended = await finish(launched, kept, directory if writable else None, timeout, limits)
         # Nobody stopped it and there is no code: bubblewrap never came to the command.
@@ -109,6 +118,10 @@ class Sandbox:
             raise unavailable(kept.output())
         took = timedelta(seconds=time.monotonic() - started)
         return Completed(ended.code, kept.output(), kept.truncated, ended.timed_out, took, ended.stopped)
+
+    def limits(self, **other: Any) -> ResourceLimits:
+        """The settings' limits, but for these."""
+        return replace(self._limits, **other)
 
     def short_of_disk(self, directory: Path) -> str:
         """What the folder's disk lacks for a command to run in it by the settings' limits; "" where there is room."""
@@ -139,10 +152,13 @@ class Sandbox:
         group.remove()
         return frozenset(group.folders)
 
-    async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits) -> Launched:
+    async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits, said: bytes | None) -> Launched:
         version = await self.version()
         with Given() as given:
             files = {name: int(given.holding(text.encode())) for name, text in texts().items()}
+            if said is not None:
+                files[INPUT] = int(given.holding(said))
+                argv = (*FROM_INPUT, *argv)
             options = mounts(place, files, limits.scratch) + variables(place)
             # Older ones do not know the option and would not start.
             if version >= (0, 8):

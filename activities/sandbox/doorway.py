@@ -39,7 +39,7 @@ def serve(listening):
         near, _ = listening.accept()
         far = socket.socket(socket.AF_UNIX)
         try:
-            far.connect("/workspace/.baton/way")
+            far.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), "way"))
         except OSError:
             near.close()
             continue
@@ -56,9 +56,9 @@ os._exit(code if code >= 0 else 128 - code)
 """
 
 
-def through(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """The command as it is started inside, when a doorway is open."""
-    return ("python3", f"/workspace/{FOLDER}/start.py", *argv)
+def through(argv: tuple[str, ...], place: str = f"/workspace/{FOLDER}") -> tuple[str, ...]:
+    """The command as it is started inside, when a doorway is open. `place`: where its folder is seen there."""
+    return ("python3", f"{place}/start.py", *argv)
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.sandbox import interpreter
@@ -11,6 +11,11 @@ from contracts.errors import Misconfigured
 
 WORKSPACE = "/workspace"
 """Where the folder appears inside, so that no output names a path of this machine."""
+
+GIVEN = "/baton"
+"""Where a command finds what it is given beside its folder, read-only: its input, and a way to declared hosts."""
+
+INPUT = f"{GIVEN}/input"
 
 USER = 65534
 
@@ -42,13 +47,15 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class Layout:
     """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables.
 
-    `environment` None: a Python of its own with pytest alone, see `interpreter.py`.
+    `environment` None: a Python of its own with pytest alone, see `interpreter.py`. `shown` are further folders, by where they
+    appear inside, read-only.
     """
 
     directory: Path
     writable: bool
     environment: Path | None
     variables: Mapping[str, str]
+    shown: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def programs(self) -> Path:
@@ -80,6 +87,8 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     for path, descriptor in files.items():
         # The data comes with mode 0600; a program has to be one.
         options += [*(("--perms", "0755") if path.endswith("/bin/pytest") else ()), "--ro-bind-data", str(descriptor), path]
+    for inside, folder in place.shown.items():
+        options += ["--ro-bind", str(folder.resolve()), inside]
     options += ["--bind" if place.writable else "--ro-bind", str(directory), WORKSPACE]
     return [*options, "--remount-ro", "/", "--chdir", WORKSPACE]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from activities.repositories.check_run import Ran
     from activities.resources import Resources
     from activities.sandbox import Sandbox
+    from activities.tools.programs import Programs
     from ledger.db import Ledger
 
 Effect = Literal["none", "workspace"]
@@ -55,10 +56,11 @@ class Source:
 
 @dataclass(frozen=True)
 class ToolOutcome:
-    """A tool's typed result and the bytes that it read for it."""
+    """A tool's typed result and the bytes that it read for it. `undone`: what it did to the workspace is not to stay."""
 
     result: Contract
     sources: tuple[Source, ...] = ()
+    undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class ToolContext:
 
     `workspace` is None for a step that has none. `given` are the databases, folders and logs of the step, `resources` knows
     where they are. `lfs` opens the content that Git LFS keeps outside the workspace; None: pointers stay pointers. `check`
-    runs the step's declared check on the workspace as it is now; None where none was declared.
+    runs the step's declared check on the workspace as it is now; None where none was declared. `patch` reads what the workspace
+    differs in from its start, raising `GitProblem` where that cannot be stored; None where nothing may be written.
     """
 
     trace: str
@@ -80,6 +83,8 @@ class ToolContext:
     lfs: "Content | None" = None
     given: Declared = field(default_factory=Declared)
     resources: "Resources | None" = None
+    programs: "Programs | None" = None
+    patch: "Callable[[], Awaitable[bytes]] | None" = None
 
     def root(self) -> Path:
         """The workspace's folder. Raises `ToolProblem` if the step has none."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from activities.providers.base import ProviderError
+from activities.tools.program import WRITING
 from activities.turns import billing
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
@@ -13,6 +14,7 @@ from activities.turns.health import Health
 from activities.turns.replies import KEPT, Judgement, bounded, judge
 from activities.turns.storage import store_turn
 from contracts.conversation import ModelReply
+from contracts.programs import PROGRAM
 from contracts.runs import Note
 from contracts.turns import CallModel, Turn
 from ledger import artifacts, feed
@@ -23,7 +25,7 @@ def settle(
     connection: Connection, files: Path, health: Health, call: Call, started: Started, reply: ModelReply, latency_ms: int
 ) -> Turn:
     """Charge what the reply cost and store it as a turn. Safe to call twice; of several attempts the first one stands."""
-    reply, judged = _judged(connection, files, call, reply)
+    reply, judged = _judged(connection, files, call, started, reply)
     bill = billing.billed(started, reply)
     # Missing or impossible usage: the reservation is charged in full, and the turn is flagged.
     if not bill.counted:
@@ -38,11 +40,15 @@ def settle(
     return store_turn(connection, files, call, started, reply, judged, charged, latency_ms, told)
 
 
-def _judged(connection: Connection, files: Path, call: Call, reply: ModelReply) -> tuple[ModelReply, Judgement]:
+def _judged(
+    connection: Connection, files: Path, call: Call, started: Started, reply: ModelReply
+) -> tuple[ModelReply, Judgement]:
     """The reply as it is stored, and what it means."""
     reply, whole = bounded(reply)
     if not whole:
-        return reply, judge(reply, call.agent, finish=call.request.finish is not None)
+        # Only where our own provider asks for it: no model can call a program.
+        agent = replace(call.agent, tools=(WRITING,)) if started.choice.provider == PROGRAM else call.agent
+        return reply, judge(reply, agent, finish=call.request.finish is not None)
     artifacts.put(connection, files, whole, "application/json")
     return reply, Judgement(problem=f"it had {len(whole)} bytes and may have {KEPT}; answer shorter, or in smaller steps")
 

@@ -24,11 +24,14 @@ from activities.running.failpoints import reach
 from activities.running.heartbeat import beating
 from activities.sandbox import Sandbox
 from activities.tools.base import READS, RESULT_LIMIT, Source, Tool, ToolContext, ToolOutcome, ToolProblem
+from activities.tools.programs import Programs
 from activities.turns import lines
+from activities.turns.outside import outside_call, tool_for
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError, DiskUnavailable
+from contracts.programs import PROGRAM, RUN_PROGRAM
 from contracts.repositories import Workspace
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
@@ -60,7 +63,9 @@ class Tools:
         workspaces: Workspaces,
         sandbox: Sandbox | None,
         resources: Resources,
+        programs: Programs | None = None,
     ) -> None:
+        self._programs = programs
         self._ledger = ledger
         self._catalogue = catalogue
         self._tools = tools
@@ -86,12 +91,15 @@ class Tools:
             reply = turns.reply_of(row)
             name, arguments = reply.calls[request.index].name, decode_arguments(reply, request.index)
             agent = self._catalogue.pinned(turns.agent_of(row))
-            if name not in {tool.name for tool in agent.tools} or name not in self._tools:
+            tool = self._tools.get(name) if name in {tool.name for tool in agent.tools} else None
+            if row.provider == PROGRAM:
+                tool, arguments = await self._ledger.read(outside_call, self._ledger.files, row, agent, request)
+            if tool is None:
                 return await self._keep(request, name, arguments, _failure(f"{agent.file.name} may not use {name}"), 0)
-            if self._tools[name].effect == "none" or request.workspace is None or request.workspace.access == "read":
-                return await self._look(self._tools[name], request, arguments)
+            if tool.effect == "none" or request.workspace is None or request.workspace.access == "read":
+                return await self._look(tool, request, arguments)
             async with self._leased(request.workspace.name) as lease:
-                return await self._change(self._tools[name], request, request.workspace, arguments, lease)
+                return await self._change(tool, request, request.workspace, arguments, lease)
 
     async def _look(self, tool: Tool, request: RunTool, arguments: bytes) -> ToolDone:
         """Run a tool that changes nothing."""
@@ -120,8 +128,9 @@ class Tools:
         await asyncio.to_thread(self._workspaces.begin_change, use.name, lease=lease)
         outcome = await self._edited(tool, request, use, directory, arguments)
         done = await self._keep(request, tool.name, arguments, outcome, started)
-        if outcome.patch is not None:
-            # After the commit: only now does the ledger know this state.
+        if outcome.patch is not None and tool.name != RUN_PROGRAM:
+            # After the commit: only now does the ledger know this state. What a program left beside its patch is nobody's:
+            # after it the folder is made anew.
             await asyncio.to_thread(self._workspaces.end_change, use.name, done.state, lease=lease)
         return done
 
@@ -133,7 +142,9 @@ class Tools:
             # The workspace stays dirty: whatever the tool left behind is undone before the next use.
             return _failure(str(error), state=use.state)
         reach("tool.before_result")
-        success = _success(outcome)
+        success = _success(outcome, state=use.state)
+        if outcome.undone:
+            return success
         try:
             patch = await asyncio.to_thread(self._workspaces.patch, use.name)
         except TreeRefused as error:
@@ -167,7 +178,7 @@ class Tools:
         return self._ledger.read_now(artifacts.get, self._ledger.files, digest)
 
     def _context(self, request: RunTool, directory: Path | None) -> ToolContext:
-        run, use = request.run, request.workspace
+        run, use, written = request.run, request.workspace, _written(request.workspace)
         return ToolContext(
             trace=run.trace,
             path=run.path,
@@ -179,6 +190,8 @@ class Tools:
             lfs=None if use is None or directory is None else functools.partial(self._workspaces.lfs, use.ref.repository),
             given=request.resources,
             resources=self._resources,
+            programs=self._programs,
+            patch=None if written is None else functools.partial(asyncio.to_thread, self._workspaces.patch, written),
         )
 
     async def _check(self, use: Workspace) -> Ran:
@@ -197,7 +210,7 @@ class Tools:
     def _store(
         self, connection: Connection, request: RunTool, name: str, arguments: bytes, outcome: ToolEnd, latency_ms: int
     ) -> ToolDone:
-        run, tool = request.run, self._tools.get(name)
+        run, tool = request.run, tool_for(request) if name == RUN_PROGRAM else self._tools.get(name)
         shown = []
         for source in outcome.sources:
             kept = artifacts.put(connection, self._ledger.files, source.data, source.media_type)
@@ -270,6 +283,11 @@ def _success(outcome: ToolOutcome, state: str | None = None) -> ToolEnd:
 
 def _failure(reason: str, state: str | None = None) -> ToolEnd:
     return ToolEnd({"error": reason}, failed=True, state=state)
+
+
+def _written(use: Workspace | None) -> str | None:
+    """The name of the workspace that the step may write; None if it has none."""
+    return None if use is None or use.access == "read" else use.name
 
 
 def _state(request: RunTool) -> str | None:

@@ -17,6 +17,7 @@ from contracts.gates import Decided
 from contracts.handoff import Handoff, Outcome, Question
 from contracts.ids import turn_key
 from contracts.people import Clarified, stored_answers
+from contracts.programs import RUN_PROGRAM
 from contracts.rechecks import ClaimsTask, Rechecked
 from contracts.repositories import Workspace
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
@@ -28,7 +29,7 @@ from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.model_call import call_model
 from workflows.kit.model_outage import NOBODY, answered, away_of, note_degraded, why_nobody
-from workflows.kit.options import CHECK, WORK
+from workflows.kit.options import CHECK, OUTSIDE, WORK
 from workflows.kit.resources import StepResource, find, given
 from workflows.kit.reviewed import reviewed
 from workflows.kit.step import B, Step
@@ -244,7 +245,7 @@ async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> Tool
     await kit.unpaused()
     # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
     with talk.clock.ticking():
-        options = CHECK if name == RUN_CHECKS.name else WORK
+        options = CHECK if name == RUN_CHECKS.name else OUTSIDE if name == RUN_PROGRAM else WORK
         return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **options)
 
 

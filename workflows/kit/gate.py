@@ -62,7 +62,9 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
     policy, riding, whys = policy_at(kit, ask)
     # Whoever lets something go on sees what it rests on. Nobody does at gates about money or questions.
     doubts = kit.grounds.doubts if {"approve", "done"} & set(VERBS[ask.kind]) else ()
-    ask = replace(ask, facts=(*ask.facts, *doubts, *whys), risk=ask.risk or str(assessed(kit, ask.about, riding)))
+    ask = replace(
+        ask, facts=(*ask.facts, *doubts, *_unmetered(kit, ask), *whys), risk=ask.risk or str(assessed(kit, ask.about, riding))
+    )
     view = view_of(kit, ask, policy)
     state = kit.inbox.open(view)
     before = kit.state
@@ -97,6 +99,14 @@ async def hold(kit: Kit, ask: Ask, released: Callable[[], bool] = never) -> Deci
     # Let the update handler answer its sender first: a run that ends drops unfinished handlers.
     await workflow.wait_condition(workflow.all_handlers_finished)
     return decided
+
+
+def _unmetered(kit: Kit, ask: Ask) -> tuple[str, ...]:
+    """That no amount of money shown is all of it, where outside programs take part, and which of the work is theirs."""
+    names = ", ".join(kit.unmetered)
+    if not names or not {"approve", "done", "raise_ceiling"} & set(VERBS[ask.kind]):
+        return ()
+    return (f"unmetered: {names} may be an outside program: what it costs is unknown, and in no amount", *kit.grounds.programs)
 
 
 def _waits_at(kit: Kit, view: GateView) -> None:

@@ -9,6 +9,7 @@ from temporalio import workflow
 
 from contracts.base import PerMille
 from contracts.handoff import Claim, Handoff, Outcome
+from contracts.programs import PROGRAM
 from contracts.rechecks import Doubt
 from contracts.risk import Circumstances
 from contracts.rules import Facts
@@ -27,6 +28,8 @@ class Ground:
     """Each claim without evidence, in words."""
     claims: int
     degraded: bool
+    program: str = ""
+    """The outside program that made it; "" for a model or a function."""
 
     @property
     def unsupported(self) -> int:
@@ -90,6 +93,11 @@ class Grounds:
         """What stands without evidence in the newest step of each agent: a sentence each."""
         return tuple(said for who, one in self._counting.items() if (said := one.doubts(who)))
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Whose newest step an outside program did, and which: a sentence each."""
+        return tuple(f"{who}: done by the outside program {one.program}" for who, one in self._counting.items() if one.program)
+
     def into(self, about: Facts) -> Facts:
         """The facts with what the steps say."""
         steps = tuple(self._counting.values())
@@ -120,6 +128,7 @@ class Grounds:
 
 
 def _ground(handoff: Handoff[Any], doubts: Mapping[int, Doubt] = MappingProxyType({})) -> Ground:
+    provider, _, model = handoff.producer.model.partition(":")
     return Ground(
         path=handoff.path,
         outcome=handoff.outcome,
@@ -131,6 +140,7 @@ def _ground(handoff: Handoff[Any], doubts: Mapping[int, Doubt] = MappingProxyTyp
         ),
         claims=len(handoff.claims),
         degraded=bool(handoff.degraded),
+        program=model if provider == PROGRAM else "",
     )
 
 

@@ -58,6 +58,14 @@ PROOF: dict[str, Any] = WORK | {"start_to_close_timeout": timedelta(days=4)}
 CHECK: dict[str, Any] = WORK | {"start_to_close_timeout": timedelta(hours=13)}
 """For what runs a check: longer than any that the setting `checks.time` allows. A worker that dies is noticed as fast."""
 
+OUTSIDE: dict[str, Any] = WORK | {
+    "start_to_close_timeout": timedelta(hours=13),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=3
+    ),
+}
+"""For an outside program: longer than any may take, and started three times at most, because each start may cost."""
+
 DELIVER: dict[str, Any] = WORK | {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60), maximum_attempts=60

@@ -44,7 +44,12 @@ def ruling_of(run: Run, intent: Intent, about: Facts, arguments: str = "") -> Ru
     if terms is None:
         return Ruling(tier=tier)  # it started before terms were pinned
     known: Mapping[str, Any] | None = json.loads(arguments) if arguments else None
-    return ruling(intent.type, terms, run.pins.rules, facts_of(run, about, intent), known)
+    made = ruling(intent.type, terms, run.pins.rules, facts_of(run, about, intent), known)
+    if made.tier == "auto" and run.unmetered:
+        # Whatever policy lets happen by itself: nobody here has made these programs, or knows what they cost.
+        why = f"an outside program may have done the steps of {', '.join(run.unmetered)}"
+        made = made.model_copy(update={"tier": "confirm", "fired": (*made.fired, why)})
+    return made
 
 
 def _only_by(policy: GatePolicy, who: str) -> GatePolicy:

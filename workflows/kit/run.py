@@ -123,6 +123,11 @@ class Run:
         """True if a script plays a model of this run."""
         return self.began is not None and any(pin.scripted for pin in self.began.agents.values())
 
+    @property
+    def unmetered(self) -> tuple[str, ...]:
+        """The agents whose steps outside programs may do."""
+        return () if self.began is None else tuple(name for name, pin in self.began.agents.items() if pin.unmetered)
+
     # Continue as new
 
     def take_over(self, carried: Carried | None) -> None:

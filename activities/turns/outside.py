@@ -1,0 +1,42 @@
+"""What an outside program is given when it does an agent's step: put together from the stored turn that asks for it."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from temporalio import activity
+
+from activities.agents.agent import Agent
+from activities.providers.schema import closed_schema
+from activities.tools.base import Tool
+from activities.tools.program import ANSWERING, WRITING
+from contracts.programs import ProgramCall, ProgramTask
+from contracts.turns import RunTool
+from ledger import artifacts, turns
+
+
+def outside_call(connection: Connection, files: Path, row: Row[Any], agent: Agent, request: RunTool) -> tuple[Tool, bytes]:
+    """The tool and its arguments for a turn of the provider `command`. The same turn gives the same task, on any worker."""
+    asked: Any = turns.reply_of(row).calls[request.index].arguments
+    task = agent.takes.read(artifacts.get(connection, files, row.task))
+    tool = tool_for(request)
+    file = agent.file
+    rules = [f"You own: {file.owns}", *(f"Never: {line}" for line in file.never)]
+    rules += [f"End as unsure when: {line}" for line in file.escalates_when]
+    told = ProgramTask(
+        agent=file.name,
+        instruction="\n".join([agent.render(task), *rules, "", asked["told"]]),
+        takes=file.takes,
+        task=task.model_dump(mode="json"),
+        returns=file.returns,
+        body_schema=dict(closed_schema(agent.returns)),
+        writes=tool is WRITING,
+    )
+    start = activity.info().attempt if activity.in_activity() else 1
+    call = ProgramCall(program=asked["program"], task=told, start=start)
+    return tool, call.stored()
+
+
+def tool_for(request: RunTool) -> Tool:
+    """The tool that runs a program in this step."""
+    return WRITING if request.workspace is not None and request.workspace.access == "write" else ANSWERING
