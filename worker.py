@@ -41,12 +41,17 @@ from workflow_runner import workflow_runner
 from workflows.act import Act
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
+from workflows.diagnosis import Diagnosis
+from workflows.diagnosis_part import DiagnoseService
 from workflows.guard import Guard, UnknownWorkflow
 from workflows.load import Load, LoadPart
 from workflows.review import Review
 from workflows.review_part import ReviewPart
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    *(Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, Diagnosis, DiagnoseService),
+    UnknownWorkflow,
+)
 
 
 def arm(settings: config.Settings) -> None:

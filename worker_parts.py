@@ -35,6 +35,7 @@ from activities.git.command import PASSED_ON
 from activities.git.lfs_pointers import KEPT
 from activities.loads.loads import Loads
 from activities.loads.sources import Sources
+from activities.logfiles.copies import LogCopies
 from activities.money.scopes import check_levels
 from activities.notices.audience import known_to
 from activities.notices.letters import check_channels, senders
@@ -154,6 +155,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     resources = Resources(settings.folders, settings.logs, settings.databases)
     read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731  (as the adapters get it)
     loads = Loads(ledger, targets, Sources(resources, settings.state.absolute() / "loads", read))
+    copies = LogCopies(ledger, resources, sandbox)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources, programs)
     registered: list[Callable[..., Any]] = [
         models.call_model,
@@ -196,6 +198,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         loads.load_batch,
         loads.count_load,
         loads.reconcile_table,
+        copies.take_snapshot,
+        copies.check_diagnosis,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}

@@ -7,6 +7,7 @@ Each folder is a room: one thing that activities are about. A room imports only 
 - `runs`: admitting a run, its record, and what a worker does beside its tasks
 - `actions`, `agents`, `gates`: effects on the outside world; agents as files; decisions of people
 - `tools`: what agents can use
+- `logfiles`: copies of services' logs, and what they show without a model
 - `repositories`: what a run works on, and the checks on its changes
 - `git`, `money`, `providers`, `sandbox`: mirrors and trees; prices and ceilings; model endpoints; untrusted commands
 - `files`, `running`: safe file access; what every activity needs to run

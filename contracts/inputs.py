@@ -30,10 +30,12 @@ class Typed:
 
     repository: a path to a git repository, or a URL. folder and file: a path. Paths become absolute before the run starts,
     because the worker's current folder is another one. content: a path to a text file, whose text is sent in place of the path.
+    services: each as NAME=LOGS or @FILE. `option`: its name where the field's own does not read well; a tuple's is repeated.
     """
 
     flag: str = ""
-    path: Literal["", "repository", "folder", "file", "content"] = ""
+    path: Literal["", "repository", "folder", "file", "content", "services"] = ""
+    option: str = ""
 
 
 class PipelineInput(Input):

@@ -83,6 +83,13 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         contracts_in="contracts.load",
         parts=("LoadPart",),
     ),
+    PipelineSpec(
+        workflow="Diagnosis",
+        command="diagnose",
+        help="Diagnose services by their logs, all at once: root causes with quoted lines, what contradicts, and fixes by tier.",
+        contracts_in="contracts.diagnosis",
+        parts=("DiagnoseService",),
+    ),
 )
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from contracts.base import Contract, Input
+from contracts.base import Contract, Input, Line, is_empty
 from contracts.runs import Request
 
 ResourceKind = Literal["workspace", "database", "folder", "logs"]
@@ -41,12 +41,15 @@ class Folder(Contract):
 
 
 class Logs(Contract):
-    """The log files of the settings' `[logs.NAME]`. Logs are read and never written."""
+    """The log files of the settings' `[logs.NAME]`, or copies that a run has made of a service's. Logs are read, never written."""
 
     kind: ClassVar[ResourceKind] = "logs"
 
     name: Name
     access: Literal["read"] = "read"
+    snapshot: str = Field(
+        default="", exclude_if=is_empty, description="the artifact that lists the copies; empty: what the settings declare"
+    )
 
 
 class Declared(Contract):
@@ -85,6 +88,12 @@ class LogsSetting(Input):
     path: Path = Field(description="the folder of the log files")
     files: str = Field(
         default="**", min_length=1, max_length=300, description="a glob; without a slash it fits at any depth, as in *.log"
+    )
+    command: tuple[Line, ...] = Field(
+        default=(),
+        max_length=50,
+        description="a program with its arguments, whose output is the log in place of the files; it runs in the sandbox, "
+        "sees the folder, and may write nothing. Only a diagnosis runs it",
     )
 
 

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from activities.logfiles.standins import by_order, by_signs, same_for_all
 from activities.repositories.merging import as_suggested, ranked
 from activities.scanning.scan import Scans
 from contracts.base import Contract
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import TestNotes, TestTask
+from contracts.diagnosis_parts import CheckedDiagnosis, Diagnosis, Incident, Investigation, ServiceTask, Weighed, WeighTask
 from contracts.errors import Misconfigured
 from contracts.findings import MOST, Analysis, Findings
 from contracts.handoff import Handoff
@@ -105,12 +107,29 @@ async def _same_names(given: Given) -> ColumnMapping:
     return ColumnMapping.model_validate({"columns": found or first})
 
 
+async def _same_for_all(given: Given) -> Investigation:
+    del given  # what people answered would have to be understood
+    return same_for_all()
+
+
+async def _log_signs(given: Given) -> Diagnosis:
+    return by_signs(given.task)
+
+
+async def _first_cause(given: Given) -> Weighed:
+    found = [body for one in given.inputs if (body := one.read_as(CheckedDiagnosis)) is not None]
+    return by_order(given.task, found)
+
+
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 FUNCTIONS: Mapping[str, Function] = {
     "checks_alone": Function(TestTask, TestNotes, _checks_alone),
+    "first_cause": Function(WeighTask, Weighed, _first_cause),
+    "log_signs": Function(ServiceTask, Diagnosis, _log_signs),
+    "same_for_all": Function(Incident, Investigation, _same_for_all),
     "same_names": Function(MapTask, ColumnMapping, _same_names),
     "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
     "outline": Function(ReviewTask, Analysis, _outline),

@@ -58,7 +58,7 @@ class Resources:
             self.database(use)
         elif isinstance(use, Folder):
             self.folder(use)
-        else:
+        elif not use.snapshot:  # copies are in the ledger, and need no settings
             self.log_files(use)
 
     def folder(self, use: Folder) -> Path:

@@ -62,6 +62,8 @@ def _folder(context: ToolContext, name: str | None) -> Tree:
 
 def _logs(context: ToolContext, name: str | None) -> Tree:
     use = context.chosen(Logs, name)
+    if use.snapshot:
+        raise ToolProblem("these logs are copies; find_records, read_copy, tail_copy and time_line read them")
     try:
         setting = context.declared().log_files(use)
     except NotDeclared as error:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
 
 import typer
 import typer.main
@@ -93,7 +93,7 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
 
 
 def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
-    from commands.start.typed import flag_of, typed_fields
+    from commands.start.typed import flags_of, typed_fields
     from contracts.inputs import PipelineInput
 
     marks, options = typed_fields(spec.input), []
@@ -101,11 +101,11 @@ def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
     # Required options first, then the pipeline's own, then those every pipeline has.
     shared = set(PipelineInput.model_fields)
     for name, field in sorted(fields, key=lambda one: (not one[1].is_required(), one[0] in shared)):
-        flags = [flag_of(name), *([marks[name].flag] if name in marks and marks[name].flag else [])]
+        flags = flags_of(name, marks.get(name))
         about = _HELP.get(name, field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
         option = typer.Option(*flags, help=f"{about[:1].upper()}{about[1:]}.")
         # Everything else stays text: the contract parses it, and its errors name the field.
-        kind = int if field.annotation is int else str
+        kind: Any = int if field.annotation is int else list[str] if get_origin(field.annotation) is tuple else str
         wanted: Any = kind if field.is_required() else kind | None
         default = inspect.Parameter.empty if field.is_required() else None
         options.append(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage
-from commands.start.typed import PATHS, content, flag_of, longest, typed_fields
+from commands.start.typed import PATHS, content, flags_of, longest, typed_fields
 from commands.workers import workers_of
 from contracts.base import BODY_LIMIT, canonical
 from contracts.errors import INPUT_WAS_REFUSED, BatonError, ContractViolation, Misconfigured
@@ -65,31 +65,36 @@ def checked(spec: PipelineSpec, values: Mapping[str, Any]) -> PipelineInput:
     given = {name: value for name, value in values.items() if value is not None}
     blank = [name for name, value in given.items() if isinstance(value, str) and not value.strip() and name not in MAY_BE_BLANK]
     if blank:
-        raise Usage("; ".join(f"{flag_of(name)} is empty: {_instead(spec, name)}" for name in blank))
+        raise Usage("; ".join(f"{_flag(spec, name)} is empty: {_instead(spec, name)}" for name in blank))
     for name, how in typed_fields(spec.input).items():
         if how.path == "content" and given.get(name):
-            given[name] = content(flag_of(name), given[name], longest(spec.input.model_fields[name]))
+            given[name] = content(_flag(spec, name), given[name], longest(spec.input.model_fields[name]))
         elif how.path and given.get(name):
-            given[name] = PATHS[how.path](flag_of(name), given[name])
+            given[name] = PATHS[how.path](_flag(spec, name), given[name])
     try:
         asked = spec.input.read_typed_by_people(given)
     except ContractViolation as error:
-        raise Usage("; ".join(_with_flag(problem) for problem in error.problems)) from None
+        raise Usage("; ".join(_with_flag(spec, problem) for problem in error.problems)) from None
     size = len(canonical(asked.model_dump(mode="json")))
     if size > BODY_LIMIT:
         widest = max(given, key=lambda name: len(str(given[name])))
         raise Usage(
-            f"the input has {size} bytes, the limit is {BODY_LIMIT}; shorten {flag_of(widest)} and put the rest where "
+            f"the input has {size} bytes, the limit is {BODY_LIMIT}; shorten {_flag(spec, widest)} and put the rest where "
             "the agents can read it"
         )
     return asked
 
 
-def _with_flag(problem: str) -> str:
+def _flag(spec: PipelineSpec, name: str) -> str:
+    return flags_of(name, typed_fields(spec.input).get(name))[0]
+
+
+def _with_flag(spec: PipelineSpec, problem: str) -> str:
     if problem.startswith("(whole): "):
         return problem.removeprefix("(whole): ").partition(" (got {")[0]
     field, _, wrong = problem.partition(": ")
-    return f"{flag_of(field)}: {wrong}"
+    name, dot, within = field.partition(".")
+    return f"{_flag(spec, name)}{dot}{within}: {wrong}"
 
 
 def uncommitted(asked: PipelineInput) -> str:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotated_types import MaxLen
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 def flag_of(field: str) -> str:
     """The option for a field."""
     return "--" + field.replace("_", "-")
+
+
+def flags_of(field: str, mark: Typed | None) -> list[str]:
+    """Every spelling of the option for a field, the long one first."""
+    if mark is None:
+        return [flag_of(field)]
+    return [mark.option or flag_of(field), *([mark.flag] if mark.flag else [])]
 
 
 def typed_fields(contract: type[PipelineInput]) -> dict[str, Typed]:
@@ -109,5 +118,45 @@ def longest(field: "FieldInfo") -> int:
     return min((limit.max_length for limit in field.metadata if isinstance(limit, MaxLen)), default=BODY_LIMIT)
 
 
-PATHS = {"repository": repository, "folder": folder, "file": _file}
-"""How a path that somebody typed becomes the field's value, by what the field says that it is."""
+def services(flag: str, typed: list[str]) -> list[Any]:
+    """Services as an input has them: each NAME=LOGS with absolute paths, and all of a file @FILE. Raises `Usage`."""
+    found: list[Any] = []
+    for one in typed:
+        if one.startswith("@"):
+            found += _from_file(flag, one[1:])
+            continue
+        name, equals, sources = one.partition("=")
+        if not equals or not sources.strip():
+            raise Usage(f"{flag}: a service is typed as NAME=LOGS, such as shop=/var/log/shop/*.log; got {one[:80]!r}")
+        found.append({"name": name.strip(), "logs": [_whole(flag, part) for part in sources.split(",") if part.strip()]})
+    return found
+
+
+def _from_file(flag: str, typed: str) -> list[dict[str, Any]]:
+    """The services of a TOML file: a table for each, by its name. Relative paths begin at the file's folder."""
+    file = Path(_file(flag, typed))
+    try:
+        tables = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Usage(f"{flag}: {file} cannot be read as TOML: {error}") from None
+    if wrong := [name for name, table in tables.items() if not isinstance(table, dict)] or ([] if tables else ["nothing"]):
+        raise Usage(f'{flag}: {file} has to hold a table [NAME] with logs = ["…"] for each service; it has {wrong[0]}')
+    for table in tables.values():
+        for key in ("logs", "config"):
+            if isinstance(table.get(key), list):
+                table[key] = [_whole(flag, str(part), file.parent) for part in table[key]]
+        if isinstance(table.get("repository"), str):
+            table["repository"] = repository(flag, table["repository"])
+    return [{"name": name, **table} for name, table in tables.items()]
+
+
+def _whole(flag: str, source: str, folder: Path | None = None) -> str:
+    """A log source with an absolute path. What is declared by name stays as it is."""
+    source = source.strip()
+    if source.startswith("logs:"):
+        return source
+    return str(path(flag, str(folder / source) if folder is not None and not source.startswith("~") else source))
+
+
+PATHS: dict[str, Callable[[str, Any], Any]] = {"repository": repository, "folder": folder, "file": _file, "services": services}
+"""How what somebody typed becomes the field's value, by what the field says that it is."""
