@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from contracts.base import Contract, Input
+from contracts.base import Contract, Input, is_empty
 from contracts.runs import Request
 
 ResourceKind = Literal["workspace", "database", "folder", "logs"]
@@ -29,6 +29,11 @@ class Database(Contract):
 
     name: Name
     access: Access = "read"
+    fixed: dict[Name, str | int | bool] = Field(
+        default={},
+        exclude_if=is_empty,
+        description="parameters that the story has set: each query that takes one is given this value and no other",
+    )
 
 
 class Folder(Contract):

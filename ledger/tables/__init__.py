@@ -1,6 +1,7 @@
 """The ledger's tables. Money and token sums are 64-bit micro-dollars and counts; instants are UTC microseconds."""
 
 from ledger.tables.actions import action
+from ledger.tables.cases import support_case, support_issue
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
 from ledger.tables.gates import decision, gate, revoked_key
@@ -49,6 +50,8 @@ __all__ = [
     "run",
     "scope",
     "seen",
+    "support_case",
+    "support_issue",
     "tool_result",
     "trip",
     "turn",
