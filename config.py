@@ -30,6 +30,7 @@ from contracts.base_urls import Speaks, base_url_problem
 from contracts.breakers import Breakers
 from contracts.channels import Channel
 from contracts.check_limits import CheckLimits
+from contracts.desks import DeskSetting
 from contracts.effects.targets import Target
 from contracts.endpoints import EndpointSetting, declared
 from contracts.errors import Misconfigured
@@ -57,7 +58,7 @@ def _unless_empty(otherwise: Callable[[], Path]) -> BeforeValidator:
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
 
-_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, EndpointSetting, Target, ProgramSetting)
+_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, DeskSetting, EndpointSetting, Target, ProgramSetting)
 
 
 def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
@@ -141,6 +142,9 @@ class Settings(BaseSettings):
     )
     programs: Annotated[dict[Name, ProgramSetting], AfterValidator(_expanded)] = Field(
         default={}, description="outside programs that may do a step: tables in baton.toml"
+    )
+    desks: Annotated[dict[Name, DeskSetting], AfterValidator(_expanded)] = Field(
+        default={}, description="support desks: tables in baton.toml"
     )
     channels: dict[Name, Channel] = Field(default={}, description="where notices are sent: tables in baton.toml")
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")

@@ -47,9 +47,11 @@ from workflows.guard import Guard, UnknownWorkflow
 from workflows.load import Load, LoadPart
 from workflows.review import Review
 from workflows.review_part import ReviewPart
+from workflows.support import Support
+from workflows.support_case import SupportCase
 
 WORKFLOWS: tuple[type, ...] = (
-    *(Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, Diagnosis, DiagnoseService),
+    *(Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, Diagnosis, DiagnoseService, Support, SupportCase),
     UnknownWorkflow,
 )
 

@@ -64,6 +64,8 @@ from activities.runs.results import Results
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.scanning.scan import Scans
+from activities.support.cases import Cases
+from activities.support.desks import Desks
 from activities.tools.programs import Programs
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
@@ -154,7 +156,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     check_programs(catalogue, programs, lambda agent: routed(settings, catalogue, agent))
     resources = Resources(settings.folders, settings.logs, settings.databases)
     read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731  (as the adapters get it)
-    loads = Loads(ledger, targets, Sources(resources, settings.state.absolute() / "loads", read))
+    sources = Sources(resources, settings.state.absolute() / "loads", read)
+    loads, support = Loads(ledger, targets, sources), Cases(ledger, Desks(resources, targets, settings.desks), sources)
     copies = LogCopies(ledger, resources, sandbox)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources, programs)
     registered: list[Callable[..., Any]] = [
@@ -200,6 +203,13 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         loads.reconcile_table,
         copies.take_snapshot,
         copies.check_diagnosis,
+        support.read_tickets,
+        support.list_tickets,
+        support.open_case,
+        support.fill_template,
+        support.look_up,
+        support.end_case,
+        support.sum_up,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}

@@ -90,6 +90,13 @@ PIPELINES: tuple[PipelineSpec, ...] = (
         contracts_in="contracts.diagnosis",
         parts=("DiagnoseService",),
     ),
+    PipelineSpec(
+        workflow="Support",
+        command="support",
+        help="Answer tickets: sort them, look up the customer, reply and refund as policy says, or hand them to a person.",
+        contracts_in="contracts.support",
+        parts=("SupportCase",),
+    ),
 )
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

@@ -29,6 +29,11 @@ class Database(Contract):
 
     name: Name
     access: Access = "read"
+    fixed: dict[Name, str | int | bool] = Field(
+        default={},
+        exclude_if=is_empty,
+        description="parameters that the story has set: each query that takes one is given this value and no other",
+    )
 
 
 class Folder(Contract):

@@ -10,15 +10,19 @@ from activities.scanning.scan import Scans
 from contracts.base import Contract
 from contracts.delivery.sizing import Routing, RoutingTask
 from contracts.delivery.testing import TestNotes, TestTask
+from contracts.desk_rules import answer_of, fields_of, sort
+from contracts.desks import Guide
 from contracts.diagnosis_parts import CheckedDiagnosis, Diagnosis, Incident, Investigation, ServiceTask, Weighed, WeighTask
 from contracts.errors import Misconfigured
 from contracts.findings import MOST, Analysis, Findings
 from contracts.handoff import Handoff
 from contracts.load import MapTask
+from contracts.outside import OutsideTask
 from contracts.people import Clarified, as_text
 from contracts.repositories import Workspace
 from contracts.review import ReviewTask
 from contracts.risky_paths import WHY, risks_of
+from contracts.support_cases import CaseAnswer, CaseTask, Sorted, TicketFields
 from contracts.tables import Mapping as ColumnMapping
 from contracts.text import amount
 
@@ -121,16 +125,33 @@ async def _first_cause(given: Given) -> Weighed:
     return by_order(given.task, found)
 
 
+async def _sort_by_words(given: Given) -> Sorted:
+    return sort(given.task.text, _guide(given))
+
+
+async def _fields_by_words(given: Given) -> TicketFields:
+    return fields_of(given.task.text, _guide(given))
+
+
+async def _answer_by_template(given: Given) -> CaseAnswer:
+    return answer_of(given.task, _guide(given))
+
+
+def _guide(given: Given) -> Guide:
+    """The guide of the desk beside the task; one without any word where there is none."""
+    return next((body for one in given.inputs if (body := one.read_as(Guide)) is not None), Guide())
+
+
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 FUNCTIONS: Mapping[str, Function] = {
+    "answer_by_template": Function(CaseTask, CaseAnswer, _answer_by_template),
     "checks_alone": Function(TestTask, TestNotes, _checks_alone),
-    "first_cause": Function(WeighTask, Weighed, _first_cause),
-    "log_signs": Function(ServiceTask, Diagnosis, _log_signs),
-    "same_for_all": Function(Incident, Investigation, _same_for_all),
+    "fields_by_words": Function(OutsideTask, TicketFields, _fields_by_words),
     "same_names": Function(MapTask, ColumnMapping, _same_names),
+    "sort_by_words": Function(OutsideTask, Sorted, _sort_by_words),
     "whole_pipeline": Function(RoutingTask, Routing, _whole_pipeline),
     "outline": Function(ReviewTask, Analysis, _outline),
     "bug_scan": Function(ReviewTask, Findings, _bug_scan),

@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.resources.databases import Reader, reader
+from activities.resources.knowledge import Knowledge
 from contracts.errors import BatonError, Misconfigured
 from contracts.step_resources import (
     Database,
@@ -37,6 +38,7 @@ class Resources:
     folders: Mapping[str, FolderSetting] = field(default_factory=dict)
     logs: Mapping[str, LogsSetting] = field(default_factory=dict)
     databases: Mapping[str, DatabaseSetting] = field(default_factory=dict)
+    knowledge: Knowledge = field(default_factory=Knowledge, compare=False)
 
     @activity.defn
     async def find_resources(self, request: FindResources) -> FoundResources:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from activities.resources import NotDeclared
-from activities.resources.databases import QueryRefused, Reader, Rows
+from activities.resources.databases import QueryRefused, Reader, Rows, Value
 from activities.tools.base import Need, Source, Tool, ToolContext, ToolOutcome, ToolProblem
-from contracts.base import Contract
+from contracts.base import Contract, is_empty
 from contracts.errors import Misconfigured
 from contracts.step_resources import Database
 from contracts.text import visible, weight
@@ -31,6 +32,7 @@ class QueryRow(Contract):
     name: str
     about: str
     parameters: tuple[str, ...]
+    fixed: tuple[str, ...] = Field(default=(), exclude_if=is_empty, description="parameters that are set already")
 
 
 class Queries(Contract):
@@ -63,33 +65,44 @@ class QueryResult(Contract):
     more: bool = Field(description="true: there are rows that are not shown")
 
 
-def _database(context: ToolContext, name: str | None) -> Reader:
+def _database(context: ToolContext, name: str | None) -> tuple[Reader, Database]:
     use = context.chosen(Database, name)
     try:
-        return context.declared().database(use)
+        return context.declared().database(use), use
     except (NotDeclared, Misconfigured) as error:
         raise ToolProblem(str(error)) from None
 
 
 async def _list_queries(context: ToolContext, asked: ListQueries) -> ToolOutcome:
-    database = _database(context, asked.database)
-    rows = (
-        QueryRow(name=name, about=one.about, parameters=database.parameters(name)) for name, one in database.queries.items()
-    )
+    database, use = _database(context, asked.database)
+    rows = (_row(name, one.about, database.parameters(name), use) for name, one in database.queries.items())
     return ToolOutcome(Queries(queries=tuple(sorted(rows, key=lambda row: row.name))))
+
+
+def _row(name: str, about: str, takes: tuple[str, ...], use: Database) -> QueryRow:
+    free, fixed = (tuple(one for one in takes if (one in use.fixed) is wanted) for wanted in (False, True))
+    return QueryRow(name=name, about=about, parameters=free, fixed=fixed)
 
 
 async def _query(context: ToolContext, asked: RunQuery) -> ToolOutcome:
     given = {one.name: one.value for one in asked.parameters}
     if len(given) != len(asked.parameters):
         raise ToolProblem("a parameter is given twice; give each of them once")
-    database = _database(context, asked.database)
+    database, use = _database(context, asked.database)
     try:
+        given |= _fixed(use, given, database.parameters(asked.query))
         found = await asyncio.to_thread(database.run, asked.query, given, asked.limit or ROWS)
     except QueryRefused as error:
         raise ToolProblem(str(error)) from None
     said = "\n".join(json.dumps(row, ensure_ascii=False) for row in found.rows)
     return ToolOutcome(_shown(found), (Source(f"query {asked.query}", said.encode()),) if found.rows else ())
+
+
+def _fixed(use: Database, given: Mapping[str, Value], takes: Sequence[str]) -> dict[str, Value]:
+    """The values that the story has set. Raises `ToolProblem` where another one is given for them."""
+    if others := sorted(name for name, value in given.items() if name in use.fixed and value != use.fixed[name]):
+        raise ToolProblem(f"{', '.join(others)} is set for this step and cannot be another one; leave it out")
+    return {name: value for name, value in use.fixed.items() if name in takes}
 
 
 def _shown(found: Rows) -> QueryResult:

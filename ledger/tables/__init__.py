@@ -1,6 +1,7 @@
 """The ledger's tables. Money and token sums are 64-bit micro-dollars and counts; instants are UTC microseconds."""
 
 from ledger.tables.actions import action
+from ledger.tables.cases import support_case, support_issue
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
 from ledger.tables.console import console_session, sign_in_link
@@ -52,6 +53,8 @@ __all__ = [
     "scope",
     "seen",
     "sign_in_link",
+    "support_case",
+    "support_issue",
     "tool_result",
     "trip",
     "turn",

@@ -75,6 +75,11 @@ class Inbox:
         """The state to carry into a continued run."""
         return Mail(ended=self._ended, revisions=self._revisions, early=tuple(self._early), counted=self.refusals.counted)
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """The kinds of gate that this workflow has opened so far."""
+        return frozenset(self._revisions)
+
     def next_name(self, kind: GateKind) -> tuple[str, int]:
         """The id and the revision of the next gate of this kind."""
         revision = self._revisions.get(kind, 0) + 1

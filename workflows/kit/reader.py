@@ -1,5 +1,7 @@
 """Reading text from outside: an agent without tools turns it into typed fields, and no other agent sees the text."""
 
+from collections.abc import Sequence
+
 from temporalio.exceptions import ApplicationError
 
 from contracts.outside import OutsideTask, SourceKind
@@ -11,11 +13,13 @@ READ_LIMIT = 60_000
 """Most characters of a text that a reader is given."""
 
 
-async def ask_reader(kit: Kit, path: str, reader: str, text: str, returns: type[B], *, source: SourceKind) -> Step[B]:
+async def ask_reader(
+    kit: Kit, path: str, reader: str, text: str, returns: type[B], *, source: SourceKind, inputs: Sequence[str] = ()
+) -> Step[B]:
     """Have a reader turn one text from outside into fields, and return how it ended, as `ask` does.
 
     `source` says where the text comes from. The fields are tainted by it, and whoever is given them in `inputs` sees which of
-    them are free text. Raises a non-retryable `ApplicationError` for an agent that is no reader, and for a text above
+    them are free text. `inputs` are handoffs beside the text, as for `ask`. Raises a non-retryable `ApplicationError` for an agent that is no reader, and for a text above
     `READ_LIMIT` characters.
     """
     pin = kit.pins.agents[reader]
@@ -31,4 +35,4 @@ async def ask_reader(kit: Kit, path: str, reader: str, text: str, returns: type[
             type="InputRefused",
             non_retryable=True,
         )
-    return await ask(kit, path, reader, OutsideTask(source=source, text=text), returns)
+    return await ask(kit, path, reader, OutsideTask(source=source, text=text), returns, inputs=inputs)

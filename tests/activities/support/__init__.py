@@ -1,0 +1,1 @@
+"""Desks: reading, sorting, looking up and answering, without any workflow."""

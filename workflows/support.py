@@ -1,0 +1,105 @@
+"""Support: read the tickets → a case for each, side by side → figures by category."""
+
+from typing import Any
+
+from temporalio import workflow
+
+from activities.support.cases import Cases
+from contracts.handoff import Handoff
+from contracts.inputs import RunContext
+from contracts.support import (
+    NOTE,
+    REFUND,
+    REPLY,
+    SHOWN,
+    ListTickets,
+    ReadTickets,
+    SumUp,
+    SupportInput,
+    SupportReport,
+    SupportSummary,
+    TicketList,
+)
+from contracts.support_cases import CaseEnded, CaseInput, TicketRef
+from contracts.text import amount
+from workflows.kit.ends import Ended
+from workflows.kit.fan_out import Child, fan_out
+from workflows.kit.handoffs import made_by_us
+from workflows.kit.options import LEDGER, WORK
+from workflows.kit.pipeline import Pipeline
+from workflows.support_case import AGENTS, DEADLINE, GATES, Case, SupportCase, deal_with
+
+TOGETHER = 50
+"""Tickets that are dealt with at the same time. The next ones follow when all of these have ended."""
+
+
+@workflow.defn(name="Support")
+class Support(Pipeline[SupportInput, SupportReport]):
+    """From tickets to an ending for each of them."""
+
+    reports, first = SupportReport, "the tickets are read"
+    agents, gates, actions = AGENTS, GATES, (REPLY, REFUND, NOTE)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: TicketList | None = None
+        self.cases: list[CaseEnded] = []
+        self.summary = SupportSummary()
+
+    @workflow.run
+    async def run(self, asked: SupportInput) -> SupportReport:
+        """Return the final report. Fails only if the system or the input, not the work, was the reason."""
+        return await self.conduct(asked)
+
+    async def story(self, asked: SupportInput) -> None:
+        """Every ticket has an ending, or is named as one that cannot be read."""
+        kit = self.kit
+        read = self.read = await kit.do(Cases.read_tickets, ReadTickets(run=kit.ref, asked=asked), "tickets: read", **WORK)
+        unread = f"{amount(read.bad_count, 'ticket')} cannot be read" if read.bad_count else ""
+        kit.note(f"read {amount(read.tickets, 'ticket')} for {read.desk.name}", unread, "each gets a case of its own")
+        guide = kit.keep(made_by_us(kit.at("guide"), "desk", "done", "", read.guide))
+        await kit.flush()
+        kit.enter("answer", f"{amount(read.tickets, 'ticket')}, {TOGETHER} at a time")
+        for first in range(0, read.tickets, TOGETHER):
+            await self._together(read, guide.id, first, single=asked.ticket is not None)
+        self.summary = await kit.do(Cases.sum_up, SumUp(run=kit.ref), "cases: sum up", **LEDGER)
+        open_ = [one for one in self.cases if one.ending == "could_not"]
+        if open_:
+            named = ", ".join(one.ticket for one in open_[:10])
+            raise Ended(f"{len(open_)} of {amount(read.tickets, 'ticket')} have no answer: {named}"[:2000])
+
+    async def _together(self, read: TicketList, guide: str, first: int, *, single: bool) -> None:
+        kit, last = self.kit, min(first + TOGETHER, read.tickets) - 1
+        request = ListTickets(run=kit.ref, listed=read.listed, first=first, last=last)
+        page = await kit.do(Cases.list_tickets, request, f"tickets: {first + 1} to {last + 1}", **LEDGER)
+        if single:
+            self.cases += [await deal_with(Case(kit, read.desk, guide, one)) for one in page.tickets]
+            return
+        path = "ticket" if first == 0 else f"ticket-{first // TOGETHER + 1}"
+        children = [_child(read, guide, one) for one in page.tickets]
+        ended = await fan_out(kit, path, SupportCase.run, children, limit=TOGETHER, deadline=DEADLINE, summary="ticket")
+        by_name = {one.name: one for one in page.tickets}
+        self.cases += [_ended(by_name[name], handoff) for name, handoff in ended.items()]
+
+    def report(self) -> dict[str, Any]:
+        """What became of the tickets, as far as the run got."""
+        if self.read is None:
+            return {}
+        first = sorted(self.cases, key=lambda one: (one.ending != "could_not", not one.asked))
+        known = self.read.model_dump(include={"tickets", "bad", "bad_count", "bad_kept"})
+        return known | self.summary.model_dump() | {"desk": self.read.desk.name, "cases": tuple(first[:SHOWN])}
+
+
+def _child(read: TicketList, guide: str, ticket: TicketRef) -> Child[CaseInput]:
+    def make(context: RunContext, done: dict[str, Handoff[Any]]) -> CaseInput:
+        del done
+        return CaseInput(context=context, desk=read.desk, guide=guide, ticket=ticket)
+
+    return Child(ticket.name, ticket.after, make)
+
+
+def _ended(ticket: TicketRef, handoff: Handoff[Any]) -> CaseEnded:
+    """How a case ended; one whose child failed, or was never started, has no answer."""
+    if handoff.body is None:
+        return CaseEnded(ticket=ticket.id, ending="could_not", reason=handoff.reason[:1000])
+    return handoff.read_as(CaseEnded) or CaseEnded(ticket=ticket.id, ending="could_not", reason=handoff.reason[:1000])
