@@ -32,6 +32,7 @@ from activities.gates.standing import Standing
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.git.lfs_pointers import KEPT
+from activities.loads.comparisons import Comparisons
 from activities.loads.loads import Loads
 from activities.loads.sources import Sources
 from activities.money.scopes import check_levels
@@ -149,7 +150,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     preparing = Preparing(ledger, there, lambda: policy.policy.adapters(), lambda: policy.policy.undone_by())
     resources = Resources(settings.folders, settings.logs, settings.databases)
     read = lambda digest: ledger.read_now(artifacts.get, ledger.files, digest)  # noqa: E731  (as the adapters get it)
-    loads = Loads(ledger, targets, Sources(resources, settings.state.absolute() / "loads", read))
+    sources = Sources(resources, settings.state.absolute() / "loads", read)
+    loads = Loads(ledger, targets, sources)
     tools = Tools(ledger, catalogue, TOOLS, workspaces, sandbox, resources)
     registered: list[Callable[..., Any]] = [
         models.call_model,
@@ -192,6 +194,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         loads.load_batch,
         loads.count_load,
         loads.reconcile_table,
+        Comparisons(ledger, targets, sources).compare_sides,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}
