@@ -33,6 +33,7 @@ from activities.gates.standing import Standing
 from activities.git import Mirrors
 from activities.git.command import PASSED_ON
 from activities.git.lfs_pointers import KEPT
+from activities.loads.comparisons import Comparisons
 from activities.loads.loads import Loads
 from activities.loads.sources import Sources
 from activities.logfiles.copies import LogCopies
@@ -210,6 +211,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         support.look_up,
         support.end_case,
         support.sum_up,
+        Comparisons(ledger, targets, sources).compare_sides,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}

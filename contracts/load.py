@@ -1,98 +1,21 @@
 """Load's contracts: from a file to rows in a declared table, each accounted for."""
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from contracts.actions import Receipt
-from contracts.base import Contract, Digest, Line, PerMille, is_empty
-from contracts.effects.base import JsonText
-from contracts.errors import ContractViolation
-from contracts.ids import slug
-from contracts.inputs import ChildInput, PipelineInput, Typed
+from contracts.base import Contract, Digest, is_empty
+from contracts.inputs import ChildInput
 from contracts.intents import Intent
+from contracts.load_input import LoadInput
 from contracts.outside import From
 from contracts.people import Feedback
 from contracts.reconcile import Difference
 from contracts.reports import Reading, Report
 from contracts.runs import Request
-from contracts.step_resources import NAME
-from contracts.tables import Format, LoadPlan, Mapping, Source, TableColumn
+from contracts.tables import LoadPlan, Mapping, Source, TableColumn
 from contracts.text import amount
-
-MOST_BAD = 100
-
-
-class LoadInput(PipelineInput, name="load_input/1"):
-    """What is loaded where: a file of a declared folder, or the quarantined rows of an earlier load, into a declared table."""
-
-    target: Annotated[Line, Typed("-t")] = Field(pattern=NAME, description="which [targets.NAME] of the worker's baton.toml")
-    table: Line = Field(pattern=NAME, description="which [targets.NAME.tables.TABLE]")
-    folder: Line | None = Field(default=None, pattern=NAME, description="which [folders.NAME] the file is below")
-    file: Annotated[Line | None, Typed("-f")] = Field(
-        default=None, min_length=1, max_length=1000, description="path of the file below the folder"
-    )
-    mapping: Annotated[JsonText | None, Typed("-m", "content")] = Field(
-        default=None, min_length=2, max_length=60_000, description="how columns are mapped, as JSON; None: an agent proposes it"
-    )
-    format: Format | None = Field(default=None, description="csv, jsonl or parquet; None: by the end of the file's name")
-    encoding: Line | None = Field(
-        default=None, max_length=40, description="such as utf-8 or cp1252; None: UTF-8, or as a BOM says"
-    )
-    delimiter: Annotated[str | None, Field(max_length=3)] = Field(
-        default=None, description="one character, or tab; None: the one that fits the first rows"
-    )
-    again: Line | None = Field(
-        default=None, max_length=200, description="a run whose quarantined rows are loaded again, in place of folder and file"
-    )
-    most_bad: PerMille = Field(
-        default=MOST_BAD, description="if more rows of a thousand are bad in the dry run, a person decides first"
-    )
-    reconcile: Line | None = Field(
-        default=None,
-        max_length=1000,
-        description="compare this file with the table instead of loading: its path below the folder",
-    )
-    tolerance: Decimal = Field(default=Decimal(0), ge=0, description="with reconcile: how far two numbers may be apart")
-
-    correct: bool = Field(default=False, description="true: with reconcile, propose the action that takes each difference back")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [name for name in ("file", "again", "reconcile") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give one of file, again and reconcile; got {', '.join(given) or 'none of them'}")
-        if (self.folder is None) != (self.again is not None):
-            raise ValueError(
-                "name the folder of the file" if self.folder is None else "leave out folder: again names an earlier run"
-            )
-        if (self.tolerance or self.correct) and self.reconcile is None:
-            raise ValueError("tolerance and correct are for reconcile, where a file is compared with a table")
-        try:
-            self.mapped()
-        except ContractViolation as error:
-            raise ValueError(f"mapping is none: {error}") from None
-        return self
-
-    def mapped(self) -> Mapping | None:
-        """The mapping that was given. Raises `ContractViolation` for what is none."""
-        return None if self.mapping is None else Mapping.read_strict(self.mapping)
-
-    def label(self) -> str:
-        """The table."""
-        return slug(self.table)
-
-    def asks(self) -> str:
-        """What is loaded where."""
-        if self.reconcile is not None:
-            return f"compare {self.reconcile} with {self.table} at {self.target}"
-        what = f"the quarantine of {self.again}" if self.again else str(self.file)
-        return f"load {what} into {self.table} at {self.target}"
-
-    def about(self) -> tuple[str, ...]:
-        """The mapping, or that there is none yet."""
-        return ("mapping: given" if self.mapping else "mapping: proposed by an agent, approved by a person",)
 
 
 class ExamineSource(Request, name="examine_source/1"):
@@ -237,6 +160,12 @@ class ReconcileTable(Request, name="reconcile_table/1"):
     mapping: Mapping
 
 
+class CompareSides(Request, name="compare_sides/1"):
+    """Ask how two files differ, or two tables of one target. Nothing is written."""
+
+    asked: LoadInput
+
+
 class LoadReport(Report, name="load_report/1"):
     """How a load ended: what became of every row, or how file and table differ."""
 
@@ -269,7 +198,11 @@ class LoadReport(Report, name="load_report/1"):
 
     def _differs(self) -> Reading:
         found = f"{amount(len(self.differences) + self.more, 'difference')}"
-        lines = (("file", self.file), ("table", self.into), ("found", found), ("artifact", self.found))
+        left, right = ("file", "table") if self.mapping else ("left", "right")
+        lines = (
+            *((left, self.file), (right, self.into)),
+            *(("compared", self.checked), ("found", found), ("artifact", self.found)),
+        )
         rows = tuple((one.kind, one.said()) for one in self.differences)
         done = tuple((one.state, one.summary) for one in self.corrections)
         return Reading(lines, tuple(table for table in (rows, done) if table))

@@ -16,7 +16,6 @@ from contracts.load import (
     Examined,
     ExamineSource,
     LoadBatch,
-    LoadInput,
     LoadPartInput,
     LoadReport,
     MapTask,
@@ -24,6 +23,7 @@ from contracts.load import (
     Planned,
     mapping_lines,
 )
+from contracts.load_input import LoadInput
 from contracts.outside import sources_in
 from contracts.people import Feedback
 from contracts.tables import Mapping
@@ -38,7 +38,7 @@ from workflows.kit.options import WORK
 from workflows.kit.perform import perform
 from workflows.kit.pipeline import Pipeline
 from workflows.kit.stuck import feedback_of, stuck_gate, try_again
-from workflows.reconciling import reconcile
+from workflows.reconciling import compare, reconcile
 
 DONE = ("delivered", "done_by_person")
 PART, PARTS = 40, 100
@@ -71,24 +71,27 @@ class Load(Pipeline[LoadInput, LoadReport]):
 
     def uses(self, asked: LoadInput) -> tuple[str, ...]:
         """None where a mapping is given: code does the rest."""
-        return () if asked.mapping or asked.reconcile else self.agents
+        return () if asked.mapping or asked.compares else self.agents
 
     def acts(self, asked: LoadInput) -> tuple[str, ...]:
         """The load itself; to reconcile, the statements that take differences back."""
-        if asked.reconcile is None:
+        if not asked.compares:
             return ("sql.load",)
         return ("sql.execute",) if asked.correct else ()
 
     async def story(self, asked: LoadInput) -> None:
         """Every row ends in the table, as a duplicate, or in quarantine with its reason; otherwise the load is not done."""
         kit = self.kit
+        if asked.against is not None or asked.reconcile_table is not None:
+            self.reconciled = await compare(kit, asked)
+            return
         seen = self.seen = await kit.do(Loads.examine_source, ExamineSource(run=kit.ref, asked=asked), "load: examine", **WORK)
         kit.note(
             f"examined {seen.source.file}: {amount(seen.rows, 'row')}", f"SHA-256 {seen.source.digest}", "columns are mapped"
         )
         kit.enter("map", "the columns of the file are mapped to those of the table")
         if asked.reconcile is not None:
-            self.mapping = asked.mapped() or _same_names(seen)
+            self.mapping = asked.mapped() or _same_names(asked, seen)
             self.reconciled = await reconcile(kit, asked, seen, self.mapping)
             return
         if not seen.rows:
@@ -124,7 +127,7 @@ class Load(Pipeline[LoadInput, LoadReport]):
         rows = kit.keep(rows.model_copy(update={"taint": sources_in(seen.samples)}))
         await kit.flush()
         for number in range(1, MAPPINGS + 1):
-            task = MapTask(table=asked.table, about=seen.about, columns=seen.columns, header=seen.header, feedback=tuple(said))
+            task = MapTask(table=asked.at[1], about=seen.about, columns=seen.columns, header=seen.header, feedback=tuple(said))
             step = await ask(kit, f"map/{number}", "mapper", task, Mapping, inputs=(rows.id,))
             mapping = step.needed()
             planned = await self._tried(asked, seen, mapping, step.handoff.producer.agent)
@@ -221,10 +224,11 @@ def _refused(reason: str) -> ApplicationError:
     return ApplicationError(reason, type=INPUT_REFUSED, non_retryable=True)
 
 
-def _same_names(seen: Examined) -> Mapping:
-    """To reconcile without a mapping: columns of equal names."""
+def _same_names(asked: LoadInput, seen: Examined) -> Mapping:
+    """To reconcile without a mapping: columns of equal names, and those of the key."""
+    needed = {*seen.header, *(asked.key_columns() or seen.key)}
     return Mapping.model_validate(
-        {"columns": [{"to": one.name, "source": one.name} for one in seen.columns if one.name in seen.header or one.required]}
+        {"columns": [{"to": one.name, "source": one.name} for one in seen.columns if one.name in needed]}
     )
 
 

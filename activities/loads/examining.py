@@ -17,7 +17,8 @@ from activities.loads.sources import FileUnusable, Sources, delimiter_of, digest
 from activities.loads.staging import TableUnusable
 from activities.resources.databases import said_by
 from contracts.effects.targets import SqlTarget
-from contracts.load import LoadInput, Samples
+from contracts.load import Samples
+from contracts.load_input import LoadInput
 from contracts.tables import Batch, Source, TableColumn, TableSetting
 from contracts.text import one_line
 

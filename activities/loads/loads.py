@@ -19,7 +19,7 @@ from activities.loads.errors import for_good, of_the_input
 from activities.loads.examining import SECONDS, Read, read_source, source_of, table_at
 from activities.loads.mapped import apply, problems
 from activities.loads.planning import dry_run, facts_of, plan_of
-from activities.loads.reconciling import as_json, differences, summed_up
+from activities.loads.reconciling import Mending, as_json, differences, summed_up
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.resources.databases import said_by
@@ -38,11 +38,11 @@ from contracts.load import (
     Examined,
     ExamineSource,
     LoadBatch,
-    LoadInput,
     PlanLoad,
     Planned,
     ReconcileTable,
 )
+from contracts.load_input import LoadInput
 from contracts.reconcile import Reconciled
 from contracts.runs import Request
 from contracts.tables import Batch, LoadPlan, Source
@@ -77,7 +77,7 @@ class Loads:
             return await self._ledger.tx(self._keep_examined, request, examined, batches)
 
     def _examined(self, asked: LoadInput) -> tuple[Examined, bytes]:
-        table = table_at(self._targets, asked.target, asked.table)
+        table = table_at(self._targets, *asked.at)
         read = self._read(asked)
         batches = canonical([one.model_dump() for one in read.batches])
         examined = Examined(
@@ -127,12 +127,13 @@ class Loads:
         wrong = problems(request.mapping, examined.columns, examined.header)
         if wrong:
             return Planned(dry=Counts(), problem="; ".join(wrong)[:4000]), b""
-        table = table_at(self._targets, asked.target, asked.table)
+        at, name = asked.at
+        table = table_at(self._targets, at, name)
         plan = plan_of(asked, self._examined_before(examined), table, request.mapping)
         dry, shown = dry_run(self._sources, self._targets, plan)
         stored = plan.stored()
         file, digest = plan.source.file, plan.source.digest
-        action = SqlLoad(target=asked.target, table=asked.table, file=file, digest=digest, plan=sha256(stored), rows=plan.rows)
+        action = SqlLoad(target=at, table=name, file=file, digest=digest, plan=sha256(stored), rows=plan.rows)
         planned = Planned(
             plan=action.plan,
             intent=Intent.of("sql.load", action, action.summary()),
@@ -239,12 +240,17 @@ class Loads:
 
     def _reconciled(self, request: ReconcileTable) -> tuple[Reconciled, bytes]:
         examined, asked = request.examined, request.asked
-        if wrong := problems(request.mapping, examined.columns, examined.header):
+        # Columns that nothing is mapped to are not compared; those of the key say which row it is.
+        needed = asked.key_columns() or examined.key
+        columns = [one.model_copy(update={"required": one.name in needed}) for one in examined.columns]
+        if wrong := problems(request.mapping, columns, examined.header):
             raise Refused(f"mapping: {'; '.join(wrong)}"[:4000])
-        table, target = table_at(self._targets, asked.target, asked.table), self._targets.get(asked.target, SqlTarget)
+        at, name = asked.at
+        table, target = table_at(self._targets, at, name), self._targets.get(at, SqlTarget)
         plan = plan_of(asked, self._examined_before(examined), table, request.mapping)
-        compared, bad, found, values = differences(self._sources, self._targets, plan, asked.tolerance)
-        return summed_up(plan, target, table.setting, compared, bad, found, values), as_json(found)
+        compared, bad, found = differences(self._sources, self._targets, plan, asked)
+        mending = Mending(at, target, name, table.setting, table.columns, plan.source.digest)
+        return summed_up(mending, compared, bad, found), as_json(found)
 
     def _keep_differences(self, connection: Connection, request: Request, found: Reconciled, every: bytes) -> Reconciled:
         if every:

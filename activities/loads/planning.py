@@ -10,7 +10,8 @@ from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.loads.tables import put, refusing
 from contracts.effects.targets import SqlTarget
-from contracts.load import Counts, LoadInput, mapping_lines
+from contracts.load import Counts, mapping_lines
+from contracts.load_input import LoadInput
 from contracts.tables import LoadPlan, Mapping
 from contracts.text import amount, one_line
 
@@ -23,13 +24,13 @@ SHOWN = 3
 
 def plan_of(asked: LoadInput, read: Read, table: Table, mapping: Mapping) -> LoadPlan:
     """All that would be approved."""
-    given = {one.to for one in mapping.columns}
+    given, (target, name) = {one.to for one in mapping.columns}, asked.at
     return LoadPlan(
         source=read.source,
         header=read.header,
         mapping=mapping,
-        target=asked.target,
-        table=asked.table,
+        target=target,
+        table=name,
         into=table.setting.table,
         columns=tuple(one for one in table.columns if one.name in given),
         key=table.setting.key,

@@ -1,145 +1,150 @@
-"""How a file and its table differ, by queries on the target, and the statements that would take each difference back."""
+"""How a file or a table differs from a declared table, and the statements that would take each difference back."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from activities.actions.declared import Targets
 from activities.actions.sql_book import opened
-from activities.loads.examining import SECONDS
+from activities.loads.differing import Pair, Values, found
+from activities.loads.examining import SECONDS, Table, table_at
 from activities.loads.mapped import apply
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
-from activities.loads.staging import STAGED, quoted, stage
+from activities.loads.staging import STAGED, TableUnusable, stage
+from activities.resources.databases import said_by
 from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget
+from contracts.errors import Refused
 from contracts.intents import Intent
-from contracts.reconcile import Cell, Correction, Difference, DifferenceKind, Reconciled
-from contracts.tables import LoadPlan, TableSetting
+from contracts.load_input import LoadInput
+from contracts.reconcile import Correction, Difference, Reconciled
+from contracts.tables import LoadPlan, TableColumn, TableSetting
 
-MOST, SHOWN = 10_000, 50
-"""Most differences of each kind that are kept, and most that a report lists or that are corrected in one run."""
+SHOWN = 50
+"""Most differences that a report lists, or that are corrected in one run."""
 
 WHOLE = "baton_compared"
 NUMBERS = ("integer", "decimal", "number")
 
+Found = list[tuple[Difference, Values]]
 
-def differences(
-    sources: Sources, targets: Targets, plan: LoadPlan, tolerance: Decimal
-) -> tuple[int, int, list[Difference], list[dict[str, str | None]]]:
-    """Rows compared, rows that break a rule, the differences, and the file's values of each difference. Changes nothing."""
+
+@dataclass(frozen=True)
+class Mending:
+    """The table that corrections are for, and what tells one event from another."""
+
+    at: str
+    target: SqlTarget
+    table: str
+    setting: TableSetting
+    columns: tuple[TableColumn, ...]
+    stamp: str
+    """The same difference in another file, or in another run over tables, is another correction."""
+
+
+def differences(sources: Sources, targets: Targets, plan: LoadPlan, asked: LoadInput) -> tuple[int, int, Found]:
+    """Rows of the file that are compared with the table, rows that break a rule, and the differences. Changes nothing."""
     compared, bad = 0, 0
-    with (
-        sources.lines(plan.source) as file,
-        opened(targets, plan.target, targets.get(plan.target, SqlTarget), SECONDS) as connection,
-    ):
-        for number, batch in enumerate(plan.batches):
+    names = tuple(one.to for one in plan.mapping.columns)
+    key = _key(asked, plan.key, names)
+    own = tuple(name for name in plan.key if name not in key)
+    pair = Pair(WHOLE, plan.into, names, key, _numbers(asked, plan.columns), own)
+    with sources.lines(plan.source) as file, _reading(targets, plan.target) as connection:
+        stage(connection, plan.into, [], {name: [] for name in names})
+        connection.execute(text(f"create temporary table {WHOLE} as select * from {STAGED}"))  # noqa: S608
+        for batch in plan.batches:
             mapped = apply(plan, rows_of(file, plan.source, plan.header, batch), {})
             compared, bad = compared + len(mapped.at), bad + len(mapped.broken)
             stage(connection, plan.into, mapped.lines, mapped.columns)
-            if number == 0:
-                connection.execute(text(f"create temporary table {WHOLE} as select * from {STAGED} where 1 = 0"))  # noqa: S608
             connection.execute(text(f"insert into {WHOLE} select * from {STAGED}"))  # noqa: S608 (names of ours)
-        found, values = list[Difference](), list[dict[str, str | None]]()
-        for one, row in _found(connection, plan, tolerance) if plan.batches else ():
-            found.append(one)
-            values.append(row)
-        connection.rollback()
-    return compared, bad, found, values
+        return compared, bad, list(found(connection, pair))
 
 
-def _found(connection: Connection, plan: LoadPlan, tolerance: Decimal) -> Iterator[tuple[Difference, dict[str, str | None]]]:
-    sqlite = connection.dialect.name == "sqlite"
-    names = [one.to for one in plan.mapping.columns]
-    others = [name for name in names if name not in plan.key]
-    kinds = {one.name: one.type for one in plan.columns}
-    on = " and ".join(f's."{name}" = t."{name}"' for name in plan.key)
-    first, order = plan.key[0], ", ".join(quoted(plan.key, "s."))
-    apart = " or ".join(_apart(name, kinds[name] in NUMBERS and tolerance > 0, sqlite=sqlite) for name in others)
-    mine, theirs = ", ".join(quoted(names, "s.")), ", ".join(quoted(names, "t."))
-    left = f"select s.baton_line, {mine}, {theirs} from {WHOLE} s left join {plan.into} t on {on}"  # noqa: S608 (names of the settings)
-    queries: list[tuple[DifferenceKind, str]] = [("only_in_file", f'{left} where t."{first}" is null order by {order}')]
-    if apart:
-        queries.append(("values", f'{left} where t."{first}" is not null and ({apart}) order by {order}'))
-    alone = f"select 0, {mine}, {theirs} from {plan.into} t left join {WHOLE} s on {on}"  # noqa: S608
-    queries.append(("only_in_table", f'{alone} where s."{first}" is null order by {", ".join(quoted(plan.key, "t."))}'))
-    for kind, query in queries:
-        for row in connection.execute(
-            text(f"{query} limit {MOST}"), {"tolerance": str(tolerance)} if ":tolerance" in query else {}
-        ):
-            file, table = (
-                dict(zip(names, row[1 : 1 + len(names)], strict=True)),
-                dict(zip(names, row[1 + len(names) :], strict=True)),
-            )
-            key = {name: str((table if kind == "only_in_table" else file)[name]) for name in plan.key}
-            cells = _cells(others, file, table, kinds, tolerance) if kind == "values" else ()
-            yield (
-                Difference(kind=kind, key=key, line=row[0], cells=tuple(cells)),
-                {name: _said(file[name]) for name in names}
-                | ({name: _said(table[name]) for name in plan.key} if kind == "only_in_table" else {}),
-            )
+def tables_differ(targets: Targets, asked: LoadInput, table: Table) -> tuple[int, Found]:
+    """Rows of the left table, and how it differs from `table`, of the same target. Changes nothing."""
+    at, name = asked.at
+    left = table_at(targets, at, asked.reconcile_table or "")
+    known = {one.name for one in left.columns}
+    common = tuple(one for one in table.columns if one.name in known)
+    names = tuple(one.name for one in common)
+    key = _key(asked, table.setting.key, names)
+    own = tuple(one for one in table.setting.key if one not in key)
+    words = (f"table {asked.reconcile_table}", f"table {name}")
+    numbers, kinds = _numbers(asked, common), ("only_in_left", "only_in_right")
+    pair = Pair(left.setting.table, table.setting.table, names, key, numbers, own, (False, False), words, kinds)  # type: ignore[arg-type]  # two of its kinds
+    with _reading(targets, at) as connection:
+        rows = connection.execute(text(f"select count(*) from {pair.left}")).scalar_one()  # noqa: S608 (a name of the settings)
+        return int(rows), list(found(connection, pair))
 
 
-def _apart(name: str, tolerant: bool, *, sqlite: bool) -> str:
-    differ = f's."{name}" {"is not" if sqlite else "is distinct from"} t."{name}"'
-    if not tolerant:
-        return f"({differ})"
-    number = "" if sqlite else "::numeric"
-    near = f'abs(s."{name}"{number} - t."{name}"{number}) <= cast(:tolerance as numeric)'
-    return f"({differ} and not coalesce({near}, false))"
+@contextmanager
+def _reading(targets: Targets, name: str) -> Iterator[Connection]:
+    """A transaction at the target that is undone. Raises `TableUnusable` for columns that it cannot compare."""
+    with opened(targets, name, targets.get(name, SqlTarget), SECONDS) as connection:
+        try:
+            yield connection
+        except ProgrammingError as error:
+            raise TableUnusable(f"the two sides cannot be compared: {said_by(error)}") from None
+        finally:
+            connection.rollback()
 
 
-def _cells(names: Sequence[str], file: dict[str, Any], table: dict[str, Any], kinds: Any, tolerance: Decimal) -> Iterable[Cell]:
-    for name in names:
-        mine, theirs = file[name], table[name]
-        near = mine == theirs
-        if not near and kinds[name] in NUMBERS and mine is not None and theirs is not None:
-            near = abs(Decimal(str(mine)) - Decimal(str(theirs))) <= tolerance
-        if not near:
-            yield Cell(column=name, file=_said(mine), table=_said(theirs))
+def _key(asked: LoadInput, own: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
+    key = asked.key_columns() or own
+    if missing := [name for name in key if name not in names]:
+        raise Refused(f"key: {', '.join(missing)} is not on both sides; these are: {', '.join(names)}"[:2000])
+    return key
 
 
-def _said(value: Any) -> str | None:
-    return None if value is None else str(value)[:2000]
+def _numbers(asked: LoadInput, columns: Sequence[TableColumn]) -> dict[str, Decimal]:
+    """How far numbers may be apart, by column."""
+    numbers, apart = [one.name for one in columns if one.type in NUMBERS], asked.apart()
+    if wrong := sorted(set(apart) - set(numbers)):
+        raise Refused(
+            f"tolerances: {', '.join(wrong)} is no number that is compared; these are: {', '.join(numbers) or 'none'}"
+        )
+    whole = dict.fromkeys(numbers, asked.tolerance) if asked.tolerance else {}
+    return whole | apart
 
 
-def summed_up(
-    plan: LoadPlan,
-    target: SqlTarget,
-    setting: TableSetting,
-    compared: int,
-    bad: int,
-    found: Sequence[Difference],
-    values: Sequence[dict[str, str | None]],
-) -> Reconciled:
+def summed_up(mending: Mending, compared: int, bad: int, everything: Found) -> Reconciled:
     """What a report lists, with the correction of each listed difference that has one."""
+    shown = everything[:SHOWN]
     # A row of the file that cannot be read may be the one that the table seems to have alone: nothing is removed for it.
-    known = [(one, row) for one, row in zip(found[:SHOWN], values, strict=False) if not (bad and one.kind == "only_in_table")]
-    corrections = (_correction(plan, target, setting, one, row) for one, row in known)
+    known = [(one, row) for one, row in shown if not (bad and one.kind == "only_in_table")]
+    corrections = (_correction(mending, one, row) for one, row in known)
     return Reconciled(
         compared=compared,
         bad=bad,
-        differences=tuple(found[:SHOWN]),
-        more=max(len(found) - SHOWN, 0),
+        differences=tuple(one for one, _ in shown),
+        more=max(len(everything) - SHOWN, 0),
         corrections=tuple(one for one in corrections if one is not None),
     )
 
 
-def _correction(
-    plan: LoadPlan, target: SqlTarget, setting: TableSetting, one: Difference, row: dict[str, str | None]
-) -> Correction | None:
-    by = setting.corrections
-    name = {"only_in_file": by.insert, "values": by.update, "only_in_table": by.delete}[one.kind]
+def _correction(mending: Mending, one: Difference, row: Values) -> Correction | None:
+    by = mending.setting.corrections
+    inserts, deletes = by.insert, by.delete
+    name = {
+        **{"only_in_file": inserts, "only_in_left": inserts, "only_in_table": deletes, "only_in_right": deletes},
+        **{"values": by.update, "duplicate": None},
+    }[one.kind]
     if name is None:
         return None
-    statement = target.statements[name]
+    statement = mending.target.statements[name]
+    # What nobody compared is not known: only a new row may do without a value, where its column may.
+    optional = {column.name for column in mending.columns if not column.required} if name == inserts else set()
+    if any(wanted not in row and wanted not in optional for wanted in statement.parameters):
+        return None
     values = {wanted: _typed(row.get(wanted), kind) for wanted, kind in statement.parameters.items()}
-    # The file's digest is in the event: the same difference in another file is another correction.
-    event = f"reconcile/{plan.table}/{'/'.join(one.key.values())[:80]}/{one.kind}/{plan.source.digest[:16]}"
-    action = SqlExecute(target=plan.target, event=event, statement=name, values=values)
+    event = f"reconcile/{mending.table}/{'/'.join(one.key.values())[:80]}/{one.kind}/{mending.stamp[:16]}"
+    action = SqlExecute(target=mending.at, event=event, statement=name, values=values)
     intent = Intent.of("sql.execute", action, f"{statement.about}: {one.said()}"[:500])
     return Correction(intent=intent, arguments=action.stored().decode(), facts=(one.said(), " ".join(statement.sql.split())))
 
@@ -150,6 +155,6 @@ def _typed(value: str | None, kind: Kind) -> Value:
     return int(value) if kind == "integer" else value in ("1", "True", "true")
 
 
-def as_json(found: Sequence[Difference]) -> bytes:
+def as_json(everything: Found) -> bytes:
     """All differences, one JSON object a line."""
-    return b"".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False).encode() + b"\n" for one in found)
+    return b"".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False).encode() + b"\n" for one, _ in everything)

@@ -6,6 +6,22 @@ LOADS = "tests/activities/loads"
 
 MUTANTS = (
     Mutant(
+        name="twice-is-once",
+        promise="A key that one side has twice is told, and not compared with one of its rows.",
+        file="activities/loads/differing.py",
+        old="having sum(l) > 1 or sum(r) > 1",
+        new="having sum(l) > 1",
+        tests=(f"{LOADS}/test_comparing.py::test_a_key_that_is_there_twice_is_told_with_both_counts_and_not_compared",),
+    ),
+    Mutant(
+        name="uncompared-is-overwritten",
+        promise="A correction writes nothing into a column that nobody compared.",
+        file="activities/loads/reconciling.py",
+        old="    if any(wanted not in row and wanted not in optional for wanted in statement.parameters):",
+        new="    if not row:",
+        tests=(f"{LOADS}/test_comparing.py::test_columns_that_nothing_is_mapped_to_are_not_compared_and_not_overwritten",),
+    ),
+    Mutant(
         name="rows-before-their-book",
         promise="A batch and its row in the target's book are committed together: a killed worker loads each row once.",
         file="activities/loads/loads.py",

@@ -377,6 +377,13 @@ SCENARIOS: dict[str, Scenario] = {
         pipeline="Load",
         settings=_a_table,
     ),
+    "load-compared": Scenario(
+        (PLANNER,),
+        _nobody,
+        asked={"folder": "inbox", "reconcile": "orders.csv", "against": "orders.csv", "key": "id"},
+        pipeline="Load",
+        settings=_a_table,
+    ),
     "load-outside": Scenario(
         (PLANNER,),
         _let_one_of_two_corrections,

@@ -13,22 +13,24 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.actions.declared import Targets
 from activities.actions.sql_load import SqlLoadAdapter
+from activities.loads.comparisons import Comparisons
 from activities.loads.loads import Loads
 from activities.loads.sources import Sources
 from activities.resources import Resources
 from contracts.effects.targets import Target
 from contracts.load import (
+    CompareSides,
     Counted,
     CountLoad,
     Counts,
     Examined,
     ExamineSource,
     LoadBatch,
-    LoadInput,
     PlanLoad,
     Planned,
     ReconcileTable,
 )
+from contracts.load_input import LoadInput
 from contracts.reconcile import Reconciled
 from contracts.step_resources import FolderSetting
 from contracts.tables import Mapping
@@ -185,12 +187,18 @@ class Place:
             self.batch(planned, number)
         return self.count(planned)
 
-    def reconciled(self, content: str, **more: Any) -> Reconciled:
+    def reconciled(self, content: str, mapping: dict[str, Any] = MAPPING, **more: Any) -> Reconciled:
         """A file compared with the table."""
         whole = {"file": None, "reconcile": self.file(content)} | more
-        mapping = Mapping.model_validate(MAPPING)
-        request = ReconcileTable(run=ref(), examined=self.examined(**whole), asked=self.asked(**whole), mapping=mapping)
+        read = Mapping.model_validate(mapping)
+        request = ReconcileTable(run=ref(), examined=self.examined(**whole), asked=self.asked(**whole), mapping=read)
         return self.do(self.loads.reconcile_table, request)
+
+    def compared(self, **asked: Any) -> Reconciled:
+        """Two files, or two tables, compared."""
+        whole = {"file": None, **({"target": None, "table": None} if "against" in asked else {"folder": None})} | asked
+        request = CompareSides(run=ref(), asked=self.asked(**whole))
+        return self.do(Comparisons(self.ledger, self.targets, self.sources).compare_sides, request)
 
     def bad(self, counted: Counted) -> list[dict[str, Any]]:
         """The rows in quarantine."""

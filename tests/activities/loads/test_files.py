@@ -175,9 +175,9 @@ def test_files_are_read_below_their_folder_alone(books: Place, tmp_path: Path) -
         ({"mapping": '{"columns": 3}'}, "mapping is none: mapping/1: columns"),
         ({"mapping": "{{"}, "mapping is none"),
         ({"mapping": {"columns": [{"to": "id", "source": "id", "table": "payroll"}]}}, "columns.0.table"),
-        ({"again": "load-1"}, "give one of file, again and reconcile"),
+        ({"again": "load-1"}, "give one of file, again, reconcile and reconcile_table"),
         ({"folder": None}, "name the folder of the file"),
-        ({"tolerance": "0.1"}, "tolerance and correct are for reconcile"),
+        ({"tolerance": "0.1"}, "tolerance, tolerances, key and correct are for reconcile"),
     ],
 )
 def test_an_input_that_means_nothing_is_refused_by_its_field(books: Place, given: dict[str, Any], says: str) -> None:
