@@ -111,7 +111,14 @@ def check_subject(view: GateView, typed: str) -> None:
 
 
 def compose(
-    view: GateView, verb: Verb, by: str, note: str, answers: Mapping[str, str], attempt: int, reference: str = ""
+    view: GateView,
+    verb: Verb,
+    by: str,
+    note: str,
+    answers: Mapping[str, str],
+    attempt: int,
+    reference: str = "",
+    channel: str = "cli",
 ) -> tuple[str, dict[str, Any]]:
     """Build the update's id and its JSON object. Raises `Usage` naming the flag that is wrong or missing.
 
@@ -122,9 +129,9 @@ def compose(
     # Answers are sorted: in another order on the command line they are the same decision.
     parts = [view.trace, view.gate, verb, by, view.subject, note, json.dumps(answers, sort_keys=True), str(attempt)]
     parts += [reference] if reference else []
-    said = digest_of("cli", *parts)
+    said = digest_of(channel, *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
-    values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
+    values |= {"channel": channel, "nonce": said} | ({"answers": dict(answers)} if answers else {})
     values |= {"reference": reference} if reference else {}
     # The workflow checks the same contract, but only here can the error name the flag.
     try:
@@ -135,7 +142,12 @@ def compose(
     size = len(json.dumps(values).encode())
     if size > MESSAGE_LIMIT:
         raise Usage(f"the decision has {size} bytes, the limit is {MESSAGE_LIMIT}; shorten note and answers. Nothing was sent")
-    return f"cli-{said[:40]}", values
+    return id_of_update(channel, said), values
+
+
+def id_of_update(channel: str, nonce: str) -> str:
+    """The id under which a decision is sent, again and again if need be."""
+    return f"{channel}-{nonce[:40]}"
 
 
 def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str, str]) -> None:
