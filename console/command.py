@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import LOOK, By, Json, named, open_ledger, policy_now, settings
+from commands.context import LOOK, By, Json, connect, named, open_ledger, policy_now, settings
 from commands.output import Out, safe
 from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
     from socket import socket
+
+    from temporalio.client import Client
 
     from activities.gates.policy import Policy
     from config import Settings
@@ -77,9 +79,14 @@ def _address(port: int) -> str:
 
 
 async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: "socket") -> None:
-    from console.application import Place, application
+    from console.answers import Place
+    from console.application import application
     from console.server import server
 
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
     place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url)
-    await server(application(ledger, place)).serve([listening])
+
+    async def client() -> "Client":
+        return await connect("console", ledger=ledger)
+
+    await server(application(ledger, place, client)).serve([listening])

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from commands.text import how_to_answer, report_of, subject_lines
+from console.deciding import LABELS, forms
 from contracts.errors import NotFound
 from contracts.gates import GateView
 from contracts.runs import FeedLine
+from ledger import decision_outbox
 from ledger.db import Connection
 from ledger.views import runs as run_views
 from ledger.views.asked import asked_of
@@ -129,6 +131,9 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
         "is_diff": found.patch is not None,
         "commands_of": how_to_answer(view, found.run) if state == "open" else [],
         "decided": None if won is None else _decided(won),
+        "forms": forms(view) if state == "open" else [],
+        "labels": dict(LABELS),
+        "sent": decision_outbox.of_gate(connection, view.trace, view.gate),
     }
 
 

@@ -16,12 +16,15 @@ class Page:
     entry: str = ""
 
 
+GATE = Page("/runs/{run}/gates/{gate}", "gate.html", pages.gate)
+"""The page whose forms decide."""
+
 PAGES = (
     Page("/", "needs_you.html", pages.needs_you, "Needs you"),
     Page("/feed", "feed.html", pages.lines, "Feed"),
     Page("/runs", "runs.html", pages.runs, "Runs"),
     Page("/runs/{run}", "run.html", pages.run),
-    Page("/runs/{run}/gates/{gate}", "gate.html", pages.gate),
+    GATE,
     Page("/read", "read.html", pages.read, "Read"),
 )
 """In the order of the navigation."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.gates import lines, signatures
+from activities.gates import from_console, lines, signatures
 from activities.gates.condemning import held_at, not_approved
 from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
@@ -107,6 +107,7 @@ class Gates:
             request.policy, claim.verb, claim.decision.by, request.owner, works=request.gate.work is not None
         )
         refused = refused or _too_much(request, claim) or unfit(request, claim)
+        refused = refused or from_console.not_from_there(connection, request.gate, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)
         signed = refused is None and claim.decision.signature is not None
@@ -138,6 +139,7 @@ class Gates:
         refused = "" if outcome.counts else outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
+        from_console.answered(connection, claim, outcome, refused)
         own.append(lines.decided(request.gate, claim, outcome, refused))
         if not refused and outcome.at < claim.at:
             own.append(lines.counts_again(request, claim, outcome))

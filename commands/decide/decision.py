@@ -128,6 +128,7 @@ def compose(
     attempt: int,
     reference: str = "",
     more: Mapping[str, Any] | None = None,
+    channel: str = "cli",
 ) -> tuple[str, dict[str, Any]]:
     """Build the update's id and its JSON object. Raises `Usage` naming the flag that is wrong or missing.
 
@@ -141,9 +142,9 @@ def compose(
     handed_in = {name: value for name, value in (more or {}).items() if value}
     parts += [reference] if reference else []
     parts += [json.dumps(handed_in, sort_keys=True)] if handed_in else []
-    said = digest_of("cli", *parts)
+    said = digest_of(channel, *parts)
     values: dict[str, Any] = {"gate": view.gate, "by": by, "note": note, "subject": view.subject}
-    values |= {"channel": "cli", "nonce": said} | ({"answers": dict(answers)} if answers else {})
+    values |= {"channel": channel, "nonce": said} | ({"answers": dict(answers)} if answers else {})
     values |= handed_in | ({"reference": reference} if reference else {})
     # The workflow checks the same contract, but only here can the error name the flag.
     try:
@@ -154,7 +155,12 @@ def compose(
     size = len(json.dumps(values).encode())
     if size > MESSAGE_LIMIT:
         raise Usage(f"the decision has {size} bytes, the limit is {MESSAGE_LIMIT}; shorten what you send. Nothing was sent")
-    return f"cli-{said[:40]}", values
+    return id_of_update(channel, said), values
+
+
+def id_of_update(channel: str, nonce: str) -> str:
+    """The id under which a decision is sent, again and again if need be."""
+    return f"{channel}-{nonce[:40]}"
 
 
 def _check_complete(view: GateView, verb: Verb, note: str, answers: Mapping[str, str]) -> None:

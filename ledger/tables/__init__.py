@@ -4,7 +4,7 @@ from ledger.tables.actions import action
 from ledger.tables.cases import support_case, support_issue
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
-from ledger.tables.console import console_session, sign_in_link
+from ledger.tables.console import console_session, decision_outbox, sign_in_link
 from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
@@ -33,6 +33,7 @@ __all__ = [
     "console_session",
     "counter",
     "decision",
+    "decision_outbox",
     "edge",
     "feed",
     "feed_head",

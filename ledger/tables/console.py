@@ -1,6 +1,6 @@
 """Who is signed in to the console: the links that sign somebody in once, and the sessions that came of them."""
 
-from sqlalchemy import BigInteger, Column, Table
+from sqlalchemy import BigInteger, Column, Index, Table, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -24,3 +24,30 @@ console_session = Table(
     Column("ended_at", BigInteger),
 )
 """`digest` is of the session's cookie. `seen_at` is the last request, to the minute; `ended_at` is set by signing out."""
+
+decision_outbox = Table(
+    "decision_outbox",
+    metadata,
+    words("nonce", primary_key=True),
+    words("trace"),
+    words("gate"),
+    words("verb"),
+    words("by"),
+    words("said"),
+    words("state"),
+    words("answer", server_default=text("''")),
+    number("made_at"),
+    Column("tried_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Index("ix_decision_outbox_gate", "trace", "gate"),
+    Index(
+        "ix_decision_outbox_waiting",
+        "made_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)
+"""What people decided in the console. `said` is the update's JSON object, and `nonce` the one in it.
+
+`state` is waiting until it is confirmed, refused or withdrawn; `answer` is what the run said, `tried_at` when it was sent last.
+"""

@@ -1,16 +1,21 @@
 """The console on a real server and a real ledger, and somebody who asks it as a browser does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
+from temporalio.client import Client
 
-from console.application import Place, application
+from connection import Unreachable
+from console.answers import Place
+from console.application import application
 from console.server import listening, server
 from ledger import signed_in
 from ledger.db import Ledger
+from tests import children
 
 QUEUE = "baton"
 
@@ -61,16 +66,25 @@ class Served:
         return visitor
 
 
+async def nowhere() -> Client:
+    """Temporal does not answer."""
+    raise Unreachable("Temporal does not answer")
+
+
 @asynccontextmanager
-async def served(ledger: Ledger, *, scheme: str = "http") -> AsyncIterator[Served]:
+async def served(
+    ledger: Ledger, *, scheme: str = "http", connect: Callable[[], Awaitable[Client]] | None = None
+) -> AsyncIterator[Served]:
     """The console over this ledger. With the scheme https it believes that TLS is in front of it."""
     at = listening(0)
     host = f"127.0.0.1:{at.getsockname()[1]}"
     place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), QUEUE, "http://127.0.0.1:8233")
-    running = server(application(ledger, place))
+    running = server(application(ledger, place, connect or nowhere))
     served = asyncio.create_task(running.serve([at]))
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        # Each visitor keeps their own cookies: the client keeps none.
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        async with httpx2.AsyncClient(trust_env=False, timeout=children.PATIENCE, cookies=none) as client:
             yield Served(ledger, f"http://{host}", client)
     finally:
         running.should_exit = True

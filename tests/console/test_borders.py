@@ -2,21 +2,25 @@
 
 import pytest
 
-from console.application import Place, application
-from console.routes import OPEN, PAGES
+from console.answers import Place
+from console.application import application
+from console.routes import GATE, OPEN, PAGES
 from ledger.db import Ledger
-from tests.console.serving import Served
+from tests.console.serving import Served, nowhere
 
 
 async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_somebody(console: Served) -> None:
     """Deny by default: a route that is not among those that are open answers nobody who is not signed in."""
     place = Place(frozenset({"h"}), frozenset({"http://h"}), "baton", "")
-    every = {route.path for route in application(console.ledger, place).routes if hasattr(route, "path")}
-    assert every == {page.path for page in PAGES} | {one.removesuffix("/{path:path}") for one in OPEN} | {"/events"}
+    every = {route.path for route in application(console.ledger, place, nowhere).routes if hasattr(route, "path")}
+    assert every == {page.path for page in PAGES} | {one.removesuffix("/{path:path}") for one in OPEN} | {
+        "/events",
+        f"{GATE.path}/withdraw",
+    }
     stranger = console.visitor()
     for path in (page.path.format(run="r", gate="plan-1") for page in PAGES):
         page = await stranger.get(path)
-        assert (page.status_code, page.headers["location"]) == (303, "/sign-in"), path
+        assert (page.status_code, page.headers.get("location")) == (303, "/sign-in"), path
         assert (await stranger.get(path, accept="application/json")).status_code == 401, path
     assert (await stranger.get("/events")).status_code == 401
     for path in ("/healthz", "/readyz", "/sign-in", "/static/console.js"):

@@ -1,0 +1,66 @@
+"""What forms on a gate's page do: decide, and withdraw what nobody has answered yet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from commands.errors import Usage
+from console.answers import Pages, failed, nobody, told
+from console.deciding import decide
+from console.routes import GATE
+from console.sender import Sender
+from console.sessions import Sessions, form, is_own_form
+from contracts.errors import BatonError, Refused
+from ledger import decision_outbox
+from ledger.db import Ledger
+
+LOOKS, EVERY = 30, 0.1
+"""How often, and every how many seconds, a page waits for the answer before it says that there is none yet."""
+
+
+class Saying:
+    """Takes the forms of one console."""
+
+    def __init__(self, ledger: Ledger, sessions: Sessions, sender: Sender, pages: Pages) -> None:
+        self._ledger, self._sessions, self._sender, self._pages = ledger, sessions, sender, pages
+
+    async def decide(self, request: Request) -> Response:
+        """Write a decision down, have it sent, and show the gate again: with its answer, or that there is none yet."""
+        return await self._done(request, self._decide)
+
+    async def withdraw(self, request: Request) -> Response:
+        """Take back what nobody has answered."""
+        return await self._done(request, self._withdraw)
+
+    async def _done(self, request: Request, work: Callable[[Request, str, dict[str, str]], Awaitable[None]]) -> Response:
+        try:
+            session, fields = await self._sessions.of(request), await form(request)
+            if session is None:
+                return nobody(request)
+            if not is_own_form(session, fields):
+                return told(request, "this form is of another session; nothing was done. Load the gate's page again", 403)
+            try:
+                await work(request, session.person, fields)
+            except (Refused, Usage) as refused:
+                return await self._pages.shown(GATE, request, session, 409, str(refused))
+            # Another request for the page: loading it again sends nothing.
+            return RedirectResponse(GATE.path.format(**request.path_params), 303)
+        except BatonError as error:
+            return failed(request, error)
+
+    async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
+        names = request.path_params
+        nonce = await self._ledger.tx(decide, names["run"], names["gate"], by, fields)
+        self._sender.wake()
+        for _ in range(LOOKS):
+            sent = await self._ledger.read(decision_outbox.find, nonce)
+            if sent is None or sent.state != "waiting":
+                return
+            await asyncio.sleep(EVERY)
+
+    async def _withdraw(self, request: Request, by: str, fields: dict[str, str]) -> None:
+        del request
+        if not await self._ledger.tx(decision_outbox.withdraw, fields.get("nonce", ""), by):
+            raise Refused("this cannot be withdrawn any more: it was answered, or somebody else has sent it")
