@@ -39,17 +39,40 @@ PROOF = (
     "tests/faults/test_full.py",
     "tests/faults/test_full_workspaces.py",
     "tests/faults/test_pooler.py",
-    "tests/hostile",
     "tests/wire/test_proxy.py",
 )
-"""What people run and see, from end to end: the commands in the pages, the demo, published packages, hostile repositories.
+"""What people run and see, from end to end: the commands in the pages, the demo, published packages.
 
 And where they run it: behind PgBouncer and proxies, on a small full disk, beside another server or ledger, with another
 profile, locale or path; and workers that die in the middle of every kind of action, by the targets' own books.
 """
 
+OUTSIDE = (
+    "tests/activities/gates",
+    "tests/activities/notices",
+    "tests/hostile",
+    "tests/workflows/test_bad_input.py",
+    "tests/workflows/test_bad_input_messages.py",
+    "tests/workflows/test_bad_input_starts.py",
+    "tests/workflows/test_control.py",
+    "tests/workflows/test_deadlines.py",
+    "tests/workflows/test_decisions.py",
+    "tests/workflows/test_gates.py",
+    "tests/workflows/test_hand_over.py",
+    "tests/workflows/test_messages.py",
+    "tests/workflows/test_parking.py",
+    "tests/workflows/test_parking_time.py",
+    "tests/workflows/test_pause.py",
+    "tests/workflows/test_policy_rules.py",
+    "tests/workflows/test_policy_steps.py",
+    "tests/workflows/test_races.py",
+    "tests/workflows/test_told.py",
+    "tests/workflows/test_visible.py",
+)
+"""What meets a run from outside: what people send, decide, pause and are told, and repositories that mean harm."""
+
 WORKFLOWS = ("tests/workflows",)
-"""The stories, each on a real Temporal server."""
+"""The stories, each on a real Temporal server. What of them is in `OUTSIDE` is left to that lane."""
 
 COMMANDS = ("tests/commands",)
 """What people type, each command a process of its own. What of it is in `PROOF` is left to that lane."""
@@ -60,10 +83,13 @@ BENCHMARKS = ("tests/benchmarks/test_smoke.py",)
 INTEROP = ("tests/interop",)
 """Servers that others wrote, which `make interop` installs: for who changes how Baton speaks to models."""
 
+NOT_CORE = (*WORKFLOWS, *OUTSIDE, *COMMANDS, *CHAOS, *PROOF, *BENCHMARKS, *INTEROP)
+
 LANES: Mapping[str, Sequence[str]] = {
-    "core": ("tests", *(f"--ignore={path}" for path in (*WORKFLOWS, *COMMANDS, *CHAOS, *PROOF, *BENCHMARKS, *INTEROP))),
+    "core": ("tests", *(f"--ignore={path}" for path in NOT_CORE)),
     "commands": (*COMMANDS, *(f"--ignore={path}" for path in PROOF)),
-    "workflows": WORKFLOWS,
+    "workflows": (*WORKFLOWS, *(f"--ignore={path}" for path in OUTSIDE)),
+    "outside": OUTSIDE,
     "chaos": (*CHAOS, *(f"--ignore={path}" for path in PROOF)),
     "proof": PROOF,
     "benchmarks": BENCHMARKS,
@@ -71,8 +97,8 @@ LANES: Mapping[str, Sequence[str]] = {
 }
 """What pytest is told in each lane. `core` is everything that is in no other, so that no test can be in two or in none."""
 
-SUITE = ("core", "commands", "workflows", "chaos", "proof")
-"""The lanes that every change runs."""
+SUITE = ("core", "commands", "workflows", "outside", "chaos", "proof")
+"""The lanes that every change runs. Each takes about as long as the others, so that none runs on alone at the end."""
 
 SIGN_OF_LIFE = 30.0
 """Seconds between two lines that say how far the lanes are."""

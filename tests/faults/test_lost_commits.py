@@ -17,6 +17,7 @@ from activities.running import shield
 from contracts.agents import AgentPin
 from contracts.runs import Note
 from tests import scripts
+from tests.depth import soak
 from tests.faults.lost import Decide, Fault, LostCommits, at_random, every_other
 from tests.faults.record import Record, record, sound
 from tests.replay.scenarios import SCENARIOS
@@ -100,7 +101,10 @@ async def winding(client: Client, tmp_path_factory: pytest.TempPathFactory) -> R
     return (await delivered(client, tmp_path_factory.mktemp("winding"), "", "changes-requested", None))[0]
 
 
-@pytest.mark.parametrize("fault", ["after", "before"])
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [("sqlite", "before"), ("postgresql", "after"), *soak(("sqlite", "after"), ("postgresql", "before"))],
+)
 async def test_each_kind_of_commit_is_lost_and_nothing_differs(
     client: Client, tmp_path: Path, url: str, straight: Record, fault: Fault
 ) -> None:

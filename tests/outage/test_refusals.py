@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from contracts.conversation import ModelReply, ToolCall, Usage
 from tests import scripts
+from tests.depth import of_each_kind, soak
 from tests.outage.conftest import ALONE, QUICK, TWO, Drilled
 from tests.outage.test_delivery import AGENTS, CONVERSATIONS
 from tests.scripts import Turn, a_tester, answer, could_not, item, plan, read, says, unsure
@@ -40,7 +41,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", ["a 400", "a 422"])
+@pytest.mark.parametrize("said", ["a 400", *soak("a 422")])
 async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, tmp_path: Path, said: str) -> None:
     """The planner's first choice refuses: its second one plans, nobody is asked, and the delivery is done."""
     origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
@@ -146,7 +147,7 @@ def at(server: WireServer, speaks: str) -> dict[str, Any]:
     return {"own": {"speaks": speaks, "base_url": server.url + SPEAKS[speaks], "free": True}}
 
 
-@pytest.mark.parametrize("vendor", MIDDLE)
+@pytest.mark.parametrize("vendor", of_each_kind(MIDDLE, lambda vendor: MIDDLE[vendor][0]))
 async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path, vendor: str) -> None:
     """Its second turn is refused: what stands in for it is told at the change gate, at high risk, in feed and report."""
     speaks, refusal, words = MIDDLE[vendor]

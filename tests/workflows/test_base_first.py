@@ -162,7 +162,6 @@ async def test_approved_a_red_check_stays_and_can_become_green(start: Start, tmp
 
 
 NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"check": "pyest"}, {"note": "a typing error", "answers": {"check": "pytest -q"}}, "pytest -q"),
     ({"check": "pytest -q shop"}, {"note": "check: pytest -q tests\nthere they are"}, "pytest -q tests"),
     ({"environment": "/no/such"}, {"note": "x", "answers": {"environment": sys.prefix, "check": " "}}, "pytest -q"),
     *soak(({"environment": "/no/such"}, {"note": f"Environment: {sys.prefix}"}, "pytest -q")),
@@ -173,18 +172,32 @@ NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 async def test_another_check_or_environment_is_tried(
     start: Start, tmp_path: Path, asked: dict[str, Any], named: dict[str, Any], check: str
 ) -> None:
-    """What a person names runs on the base at once, and proves the change in the end."""
+    """What a person names runs on the base at once, and is what the plan gate says."""
     origin = sample(tmp_path / "sample")
     async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix", **asked)
         view = await stuck(stack, run, "the check cannot run on the base")
         await stack.decide(view, "request_changes", **named)
+        shown = await stack.gate(run, "plan-1")
+        assert await activities(run, "run_checks") == 2
+        await stack.decide(shown, "reject", note="enough")
+        await result_of(run)
+    assert [fact for fact in shown.facts if fact.startswith(f"check: {check}") and "4 tests ran, 1 failed" in fact], shown.facts
+
+
+async def test_another_check_proves_the_change(start: Start, tmp_path: Path) -> None:
+    """What a person named at the gate is what runs on the change in the end."""
+    origin = sample(tmp_path / "sample")
+    async with start(*WHOLE, check=None) as stack:
+        run = await stack.deliver(origin, branch="fix", check="pyest")
+        view = await stuck(stack, run, "the check cannot run on the base")
+        await stack.decide(view, "request_changes", note="a typing error", answers={"check": "pytest -q"})
         assert (await stack.approve(run, "plan-1")).kind == "plan"
         await stack.approve(run, "change-1")
         report = await result_of(run)
         assert await activities(run, "run_checks") == 3
     assert (report.state, report.tests.verdict) == ("done", "passed")
-    assert [one.command for one in report.tests.runs] == [check]
+    assert [one.command for one in report.tests.runs] == ["pytest -q"]
 
 
 @pytest.fixture

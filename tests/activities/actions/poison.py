@@ -1,4 +1,4 @@
-"""Workers that an action ends: `python -m tests.activities.actions.poison URL FOLDER WAY KEY…` starts one after the other.
+"""Workers that an action ends, one after the other: `forks.program("tests.activities.actions.poison")` starts them.
 
 Forked and not started: what takes seconds is loading, which is done once for all. WAY is `run` for a run's own activity, which
 Temporal gives to the next worker, or `relay` for relays. A line for each worker says how it ended.
@@ -7,8 +7,8 @@ Temporal gives to the next worker, or `relay` for relays. A line for each worker
 import asyncio
 import os
 import signal
-import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -68,8 +68,9 @@ def _works(url: str, folder: Path, way: str, name: str, key: str) -> None:
     ledger.close()
 
 
-def main(url: str, folder: Path, way: str, key: str = "") -> None:
-    """Start workers until one of them lives on."""
+def main(arguments: Sequence[str]) -> None:
+    """Start workers until one of them lives on. Its arguments: URL FOLDER WAY, and for a run the KEY of its action."""
+    url, folder, way, key = arguments[0], Path(arguments[1]), arguments[2], "".join(arguments[3:])
     for number in range(WORKERS):
         pid = os.fork()
         if pid == 0:
@@ -92,7 +93,3 @@ def _time_passes(connection: Connection) -> None:
     """Until no lease runs any more, of actions and of the relay."""
     connection.execute(update(action).where(action.c.state == "sending").values(lease_until=now_us() - 1))
     connection.exec_driver_sql("UPDATE upkeep SET until = 0")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ledger import actions, feed
 from ledger.actions import MOST_BEGUN
 from ledger.db import Ledger, now_us
 from ledger.tables import action
+from tests import forks
 from tests.activities.actions.poison import POISON
 from tests.activities.actions.relaying import Book, handed
 from tests.activities.actions.test_relay import rounds
@@ -33,7 +33,7 @@ def ledger(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
 def _workers(ledger: Ledger, folder: Path, way: str, *key: str) -> list[str]:
     """Start workers until one lives on; how they ended."""
     url = ledger.engine.url.render_as_string(hide_password=False)
-    program = (sys.executable, "-m", "tests.activities.actions.poison", url, folder, way, *key)
+    program = (*forks.program("tests.activities.actions.poison"), url, folder, way, *key)
     done = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -1,6 +1,6 @@
-"""A worker that dies while it loads: `python -m tests.activities.loads.dying FOLDER URL POINT KEY PLAN`."""
+"""A worker that dies while it loads: `forks.program("tests.activities.loads.dying")` starts it."""
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.loads import records
@@ -13,14 +13,11 @@ BATCH = 10
 """Rows of one batch, so that a small file has several."""
 
 
-def main(folder: Path, url: str, point: str, key: str, plan: str) -> None:
-    """Load batch after batch; the second one is where the point kills."""
+def main(arguments: Sequence[str]) -> None:
+    """Load batch after batch; the second one is where the point kills. Its arguments: FOLDER URL POINT KEY PLAN."""
+    folder, url, point, key, plan = arguments
     records.ROWS = BATCH
-    place = Place(folder, url)
-    failpoints.arm(f"{point} kill 2 {folder / 'marker'}")
+    place = Place(Path(folder), url)
+    failpoints.arm(f"{point} kill 2 {Path(folder) / 'marker'}")
     for number in range(3):
         place.do(place.loads.load_batch, LoadBatch(run=ref(), key=key, plan=plan, number=number))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -2,12 +2,12 @@
 
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from activities.loads import records
 from commands.server import ROOT
+from tests import forks
 from tests.activities.loads.dying import BATCH
 from tests.activities.loads.places import Place, csv
 
@@ -22,7 +22,7 @@ def test_a_kill_in_the_middle_loads_each_row_once(
     planned = place.planned()
     assert planned.intent is not None
     place.approved(planned)
-    command = [sys.executable, "-m", "tests.activities.loads.dying", str(place.folder), place.url, point]
+    command = [*forks.program("tests.activities.loads.dying"), str(place.folder), place.url, point]
     died = subprocess.run([*command, planned.intent.key, planned.plan], cwd=ROOT, capture_output=True, text=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert len(place.rows()) == there

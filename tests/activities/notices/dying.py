@@ -1,11 +1,11 @@
-"""Messengers that die: `python -m tests.activities.notices.dying URL FOLDER WEB MAIL POINT` forks one for each channel.
+"""Messengers that die, one for each channel: `forks.program("tests.activities.notices.dying")` starts them.
 
 Forked and not started: what takes seconds is loading, which is done once for all.
 """
 
 import asyncio
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.running import failpoints
@@ -26,16 +26,13 @@ def _die(url: str, folder: Path, web: str, mail: int, name: str, point: str) -> 
     asyncio.run(turn(messenger(ledger, targets(web, mail), {name: CHANNELS[name]}, Clock(), f"dies-{name}")))
 
 
-def main(url: str, folder: Path, web: str, mail: int, point: str) -> None:
-    """Have each die; prints the signal that ended it, a line each."""
+def main(arguments: Sequence[str]) -> None:
+    """Have each die; prints the signal that ended it, a line each. Its arguments: URL FOLDER WEB MAIL POINT."""
+    url, folder, web, mail, point = arguments
     for name in CHANNELS:
         pid = os.fork()
         if pid == 0:
-            _die(url, folder, web, mail, name, point)
+            _die(url, Path(folder), web, int(mail), name, point)
             os._exit(0)
         _, status = os.waitpid(pid, 0)
         print(name, os.WTERMSIG(status), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])

@@ -1,7 +1,6 @@
 """A worker that is killed before the outcome of a message is on record: nothing is lost, and the key is the same."""
 
 import json
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from email import message_from_bytes
@@ -13,6 +12,7 @@ import pytest
 from activities.actions.adapter import Adapter
 from ledger.db import Ledger
 from ledger.views.notices import messages
+from tests import forks
 from tests.activities.actions.servers import Mail, Web
 from tests.activities.notices.dying import CHANNELS
 from tests.activities.notices.world import Clock, messenger, opened, targets, turn
@@ -65,8 +65,8 @@ async def _killed(ledger: Ledger, clock: Clock, site: Web, post: Mail, folder: P
     await turn(messenger(ledger, where, CHANNELS, clock, "first"))  # the channels are there
     opened(ledger)
     url = ledger.engine.url.render_as_string(hide_password=False)
-    program = (sys.executable, "-m", "tests.activities.notices.dying", url, folder, site.address, str(post.port), point)
-    code, out, err = await finished(*program)
+    program = forks.program("tests.activities.notices.dying")
+    code, out, err = await finished(*program, url, folder, site.address, str(post.port), point)
     assert (code, out.split("\n")[:-1]) == (0, [f"{name} 9" for name in CHANNELS]), err
 
 
