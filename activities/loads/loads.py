@@ -19,7 +19,7 @@ from activities.loads.errors import for_good, of_the_input
 from activities.loads.examining import SECONDS, Read, read_source, source_of, table_at
 from activities.loads.mapped import apply, problems
 from activities.loads.planning import dry_run, facts_of, plan_of
-from activities.loads.reconciling import as_json, differences, summed_up
+from activities.loads.reconciling import as_json, differences, summed_up, written
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.resources.databases import said_by
@@ -244,12 +244,15 @@ class Loads:
         table, target = table_at(self._targets, asked.target, asked.table), self._targets.get(asked.target, SqlTarget)
         plan = plan_of(asked, self._examined_before(examined), table, request.mapping)
         compared, bad, found, values = differences(self._sources, self._targets, plan, asked.tolerance)
-        return summed_up(plan, target, table.setting, compared, bad, found, values), as_json(found)
+        return summed_up(plan, target, table.setting, compared, bad, found, values), as_json(found, values)
 
     def _keep_differences(self, connection: Connection, request: Request, found: Reconciled, every: bytes) -> Reconciled:
         if every:
             kept = self._keep(connection, request, every, "differences", "application/jsonl", untrusted=True)
             found = found.model_copy(update={"artifact": kept})
+        if values := written(found.corrections):
+            # Where an action may happen by itself its arguments are looked up in what came from outside: here are all of them.
+            self._keep(connection, request, values, "values of the corrections", "application/jsonl", untrusted=True)
         return _with_riders(connection, request, found)
 
     def _examined_before(self, examined: Examined) -> Read:

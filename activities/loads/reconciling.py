@@ -14,6 +14,7 @@ from activities.loads.mapped import apply
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.loads.staging import STAGED, quoted, stage
+from contracts.base import canonical
 from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget
 from contracts.intents import Intent
@@ -22,6 +23,9 @@ from contracts.tables import LoadPlan, TableSetting
 
 MOST, SHOWN = 10_000, 50
 """Most differences of each kind that are kept, and most that a report lists or that are corrected in one run."""
+
+LONGEST = 2000
+"""Most characters of a value that are kept. One that is longer is shown in part, and is never written to the table so."""
 
 WHOLE = "baton_compared"
 NUMBERS = ("integer", "decimal", "number")
@@ -103,7 +107,8 @@ def _cells(names: Sequence[str], file: dict[str, Any], table: dict[str, Any], ki
 
 
 def _said(value: Any) -> str | None:
-    return None if value is None else str(value)[:2000]
+    said = None if value is None else str(value)
+    return said if said is None or len(said) <= LONGEST else f"{said[:LONGEST]}…"
 
 
 def summed_up(
@@ -136,11 +141,15 @@ def _correction(
     if name is None:
         return None
     statement = target.statements[name]
+    if any(len(row.get(wanted) or "") > LONGEST for wanted in statement.parameters):
+        return None
     values = {wanted: _typed(row.get(wanted), kind) for wanted, kind in statement.parameters.items()}
     # The file's digest is in the event: the same difference in another file is another correction.
     event = f"reconcile/{plan.table}/{'/'.join(one.key.values())[:80]}/{one.kind}/{plan.source.digest[:16]}"
     action = SqlExecute(target=plan.target, event=event, statement=name, values=values)
-    intent = Intent.of("sql.execute", action, f"{statement.about}: {one.said()}"[:500])
+    about = f"{statement.about}: {one.said()}"[:500]
+    # Target and statement are named by the input and the settings; the values are what the file says.
+    intent = Intent.of("sql.execute", action, about, fixed=("target", "statement"))
     return Correction(intent=intent, arguments=action.stored().decode(), facts=(one.said(), " ".join(statement.sql.split())))
 
 
@@ -150,6 +159,15 @@ def _typed(value: str | None, kind: Kind) -> Value:
     return int(value) if kind == "integer" else value in ("1", "True", "true")
 
 
-def as_json(found: Sequence[Difference]) -> bytes:
-    """All differences, one JSON object a line."""
-    return b"".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False).encode() + b"\n" for one in found)
+def as_json(found: Sequence[Difference], rows: Sequence[dict[str, str | None]]) -> bytes:
+    """All differences, one JSON object a line; `row` has the file's values where the file alone has the row."""
+    whole = (
+        one.model_dump(mode="json") | ({"row": row} if one.kind == "only_in_file" else {})
+        for one, row in zip(found, rows, strict=True)
+    )
+    return b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in whole)
+
+
+def written(found: Iterable[Correction]) -> bytes:
+    """What these corrections would write, as their arguments have it: one JSON object a line."""
+    return b"".join(canonical(json.loads(one.arguments)["values"]) + b"\n" for one in found)
