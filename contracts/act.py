@@ -77,7 +77,7 @@ class ActInput(PipelineInput, name="act_input/1"):
 
 
 class PrepareAction(Request, name="prepare_action/1"):
-    """Ask for an action as it would be performed: `arguments` as JSON text, or the key of one to `undo` or of one `proposed`."""
+    """Ask for an action as it would be performed: `arguments` as JSON text, the key of one to `undo`, or of one `proposed`."""
 
     type: str
     arguments: str = ""

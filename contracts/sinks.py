@@ -159,7 +159,8 @@ def outside_alone(
 ) -> dict[Sink, list[P]]:
     """Those sinks whose values stand in text from outside and in nothing that was `said`, with the first `most` places.
 
-    `outside` has each text with its place; None stands for one that was not searched, and counts as holding every value.
+    `outside` has each text with its place, a large one in pieces of the same place; None stands for one that was not searched,
+    and counts as holding every value. Most of these texts are kept as JSON: a value is found as it is, and as JSON writes it.
     """
     open_ = {one: plain(one.value) for one in sinks}
     for text in said:
@@ -167,9 +168,10 @@ def outside_alone(
         open_ = {one: value for one, value in open_.items() if not vouches(own, value)}
     found: dict[Sink, list[P]] = {one: [] for one in open_}
     for place, text_there in outside if open_ else ():
-        there = None if text_there is None else plain(text_there)
+        there = None if text_there is None else [plain(each) for each in dict.fromkeys((text_there, unescaped(text_there)))]
         for one, value in open_.items():
-            if len(found[one]) < most and (there is None or occurs(there, value)):
+            known = len(found[one]) >= most or place in found[one]
+            if not known and (there is None or any(occurs(each, value) for each in there)):
                 found[one].append(place)
     return {one: places for one, places in found.items() if places}
 
@@ -179,6 +181,19 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = bare(unicodedata.normalize("NFKC", text))
     return " ".join(text.casefold().split())
+
+
+_ESCAPED = re.compile(r"\\(?:([\"\\/bfnrt])|u([0-9a-fA-F]{4}))")
+_MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def unescaped(text: str) -> str:
+    """The text with what JSON escapes as the characters that are meant; any text, also a part of one."""
+    if "\\" not in text:
+        return text
+    found = _ESCAPED.sub(lambda one: _MEANT.get(one[1], one[1]) if one[1] else chr(int(one[2], 16)), text)
+    # Two escapes make one character beyond the first plane; what is left of half a pair is no character.
+    return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 _BEFORE = re.compile(r"[\w@%+/\\~#&-]")

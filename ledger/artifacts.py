@@ -1,9 +1,11 @@
 """Bytes by their SHA-256: small ones in a row, large ones in a file."""
 
+import codecs
+import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, select, update
@@ -18,6 +20,9 @@ from ledger.tables import artifact, seen
 IN_ROW = 256 * 1024
 """Largest artifact, in bytes, that is kept in the database itself."""
 
+
+PIECE, OVERLAP = 4 * 1024 * 1024, 256 * 1024
+"""Bytes of a large text that are searched at a time, and characters of each piece that the next one begins with."""
 
 _GET = Statement(select(artifact.c.body, artifact.c.location).where(artifact.c.sha256 == bindparam("wanted")))
 
@@ -80,15 +85,43 @@ def get(connection: Connection, files: Path, digest: str) -> bytes:
     try:
         data = bytes(row.body) if row.body is not None else location(files, row.location).read_bytes()
     except FileNotFoundError:
-        raise ArtifactDamaged(
-            f"the file of artifact {digest[:12]}… is missing under {files}; restore it from a backup"
-        ) from None
+        raise _missing(files, digest) from None
     except OSError as error:
         raise folder_unavailable(files, error) from None
     # On every read: approvals and evidence refer to the digest, and a disk or a restore may have changed the bytes.
     if sha256(data) != digest:
         raise ArtifactDamaged(f"artifact {digest[:12]}… does not match its digest; restore it from a backup")
     return data
+
+
+def texts(connection: Connection, files: Path, digest: str) -> Iterator[str]:
+    """The text with this digest, in pieces of at most `PIECE` bytes that overlap by `OVERLAP`: what is no longer than that
+    stands whole in one of them. However large it is, no more than a piece is held.
+
+    Raises what `get` raises: `ArtifactDamaged` after the last piece.
+    """
+    row = _GET.first(connection, wanted=digest)
+    if row is None or not row.location:
+        yield get(connection, files, digest).decode(errors="replace")
+        return
+    hashed, decoder, before = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")("replace"), ""
+    try:
+        with location(files, row.location).open("rb") as file:
+            while block := file.read(PIECE - OVERLAP):
+                hashed.update(block)
+                text = before + decoder.decode(block)
+                yield text
+                before = text[-OVERLAP:]
+    except FileNotFoundError:
+        raise _missing(files, digest) from None
+    except OSError as error:
+        raise folder_unavailable(files, error) from None
+    if hashed.hexdigest() != digest:
+        raise ArtifactDamaged(f"artifact {digest[:12]}… does not match its digest; restore it from a backup")
+
+
+def _missing(files: Path, digest: str) -> ArtifactDamaged:
+    return ArtifactDamaged(f"the file of artifact {digest[:12]}… is missing under {files}; restore it from a backup")
 
 
 def note_seen(

@@ -131,24 +131,41 @@ def _said(connection: Connection, trace: str) -> Iterator[str]:
 def _outside(connection: Connection, files: Path, trace: str) -> Iterator[tuple[Place, str | None]]:
     """Every text from outside with its place: what tools showed, what steps were given, what tainted agents made.
 
-    None stands for a text that is not searched: it is too much, or its bytes are gone.
+    None stands for a text that is not searched, or not to its end: it is too much, or its bytes are gone. A large text comes in
+    pieces.
     """
     left = MOST
-    each = (_shown(connection, trace), _made(connection, trace), _seen(connection, files, trace))
-    for place, text in itertools.chain(*each):
-        left -= len(text or "")
-        yield (place, text) if left > 0 else (Place(f"{place.where}, which was not searched", place.sources), None)
+    for place, text in itertools.chain(_shown(connection, trace), _made(connection, trace)):
+        left -= len(text)
+        yield (place, text) if left > 0 else (_unsearched(place), None)
+    for place, pieces in _seen(connection, files, trace):
+        # Piece by piece, and no further than there is room: a file of any size takes little memory, and little time.
+        for text in _kept(pieces) if left > 0 else ("",):
+            left -= len(text or "")
+            if text is None or left <= 0:
+                yield (place if left > 0 else _unsearched(place)), None
+                break
+            yield place, text
 
 
-def _seen(connection: Connection, files: Path, trace: str) -> Iterator[tuple[Place, str | None]]:
+def _kept(pieces: Iterator[str]) -> Iterator[str | None]:
+    """The pieces; None where the bytes are gone."""
+    try:
+        yield from pieces
+    except NotFound:
+        yield None
+
+
+def _unsearched(place: Place) -> Place:
+    return Place(f"{place.where}, which was not searched", place.sources)
+
+
+def _seen(connection: Connection, files: Path, trace: str) -> Iterator[tuple[Place, Iterator[str]]]:
     rows = connection.execute(select(seen).where(seen.c.trace == trace, seen.c.source != "").order_by(seen.c.at, seen.c.name))
     for row in {row.artifact: row for row in reversed(rows.all())}.values():
         at = f" at {row.path}" if row.path else ""
         place = Place(f"{one_line(row.name, 120)} ({row.artifact[:12]}){at}", _names([row.source]))
-        try:
-            yield place, artifacts.get(connection, files, row.artifact).decode(errors="replace")
-        except NotFound:
-            yield place, None
+        yield place, artifacts.texts(connection, files, row.artifact)
 
 
 def _shown(connection: Connection, trace: str) -> Iterator[tuple[Place, str]]:

@@ -245,14 +245,13 @@ def _held(standing: Standing) -> str:
 def proposed(one: Condemnation, planned: Sequence[Planned], by: str = "") -> Note:
     """What takes back what has happened was proposed; or why it could not be."""
     made = [each.prepared.intent.key for each in planned if each.prepared is not None]
-    whys = [f"not proposed: {each.of.effect.key[:12]}: {each.why}" for each in planned if each.prepared is None]
     return Note(
-        key=f"condemned/{one.id}/proposed/{digest_of(*made, *whys)[:16]}",
+        key=f"condemned/{one.id}/proposed/{digest_of(*made)[:16]}",
         at=WHEN_WRITTEN,
         stage="condemned",
         actor=by or one.by,
         did=f"proposed {amount(len(made), 'action')} to take back what came from {one.what} ({one.id})"[:2000],
-        why=one_line("; ".join(["policy names what takes it back", *whys]), 1000),
+        why=one_line("; ".join(["policy names what takes it back", *(each.problem for each in planned if each.why)]), 1000),
         next="a person starts each, or declines it (`baton actions list --state proposed`)" if made else "",
         inputs=tuple(made[:100]),
     )
@@ -263,9 +262,12 @@ def proposal_declined(key: str, summary: str, since: datetime, by: str, why: str
     return Note(
         key=f"condemned/declined/{key}/{since.timestamp()}",
         at=WHEN_WRITTEN,
-        **{"stage": "condemned", "actor": by, "why": why, "inputs": (key,)},
+        stage="condemned",
+        actor=by,
         did=f"declined what was proposed: {summary}"[:2000],
+        why=why,
         next="nothing was done, and what it would take back stays",
+        inputs=(key,),
     )
 
 

@@ -40,6 +40,11 @@ class Planned:
     prepared: Prepared | None
     why: str = ""
 
+    @property
+    def problem(self) -> str:
+        """What is not proposed, and why."""
+        return f"not proposed for {self.of.effect.key[:12]}: {self.why}"
+
 
 def plans(connection: Connection, proposer: Proposer, some: Iterable[Executed]) -> list[Planned]:
     """What is still to be proposed: for those that are open, and that policy has something for. Only reads."""

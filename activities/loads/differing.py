@@ -13,6 +13,9 @@ from contracts.reconcile import Cell, Difference, DifferenceKind
 MOST = 10_000
 """Most differences of each kind that are kept."""
 
+LONGEST = 2000
+"""Most characters of a value that are kept. One that is longer is shown in part, and is never written to the table so."""
+
 TWICE = "baton_twice"
 
 Values = dict[str, str | None]
@@ -161,4 +164,5 @@ def _difference(
 
 
 def _said(value: Any) -> str | None:
-    return None if value is None else str(value)[:2000]
+    said = None if value is None else str(value)
+    return said if said is None or len(said) <= LONGEST else f"{said[:LONGEST]}…"

@@ -19,7 +19,7 @@ from activities.loads.errors import for_good, of_the_input
 from activities.loads.examining import SECONDS, Read, read_source, source_of, table_at
 from activities.loads.mapped import apply, problems
 from activities.loads.planning import dry_run, facts_of, plan_of
-from activities.loads.reconciling import Mending, as_json, differences, summed_up
+from activities.loads.reconciling import Mending, as_json, differences, summed_up, written
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.resources.databases import said_by
@@ -256,6 +256,9 @@ class Loads:
         if every:
             kept = self._keep(connection, request, every, "differences", "application/jsonl", untrusted=True)
             found = found.model_copy(update={"artifact": kept})
+        if values := written(found.corrections):
+            # Where an action may happen by itself its arguments are looked up in what came from outside: here are all of them.
+            self._keep(connection, request, values, "values of the corrections", "application/jsonl", untrusted=True)
         return _with_riders(connection, request, found)
 
     def _examined_before(self, examined: Examined) -> Read:

@@ -1,7 +1,7 @@
 """How a file or a table differs from a declared table, and the statements that would take each difference back."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,13 +11,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from activities.actions.declared import Targets
 from activities.actions.sql_book import opened
-from activities.loads.differing import Pair, Values, found
+from activities.loads.differing import LONGEST, Pair, Values, found
 from activities.loads.examining import SECONDS, Table, table_at
 from activities.loads.mapped import apply
 from activities.loads.records import rows_of
 from activities.loads.sources import Sources
 from activities.loads.staging import STAGED, TableUnusable, stage
 from activities.resources.databases import said_by
+from contracts.base import canonical
 from contracts.effects.sql_execute import SqlExecute, Value
 from contracts.effects.targets import Kind, SqlTarget
 from contracts.errors import Refused
@@ -142,10 +143,14 @@ def _correction(mending: Mending, one: Difference, row: Values) -> Correction | 
     optional = {column.name for column in mending.columns if not column.required} if name == inserts else set()
     if any(wanted not in row and wanted not in optional for wanted in statement.parameters):
         return None
+    if any(len(row.get(wanted) or "") > LONGEST for wanted in statement.parameters):
+        return None
     values = {wanted: _typed(row.get(wanted), kind) for wanted, kind in statement.parameters.items()}
     event = f"reconcile/{mending.table}/{'/'.join(one.key.values())[:80]}/{one.kind}/{mending.stamp[:16]}"
     action = SqlExecute(target=mending.at, event=event, statement=name, values=values)
-    intent = Intent.of("sql.execute", action, f"{statement.about}: {one.said()}"[:500])
+    about = f"{statement.about}: {one.said()}"[:500]
+    # Target and statement are named by the input and the settings; the values are what the file says.
+    intent = Intent.of("sql.execute", action, about, fixed=("target", "statement"))
     return Correction(intent=intent, arguments=action.stored().decode(), facts=(one.said(), " ".join(statement.sql.split())))
 
 
@@ -156,5 +161,14 @@ def _typed(value: str | None, kind: Kind) -> Value:
 
 
 def as_json(everything: Found) -> bytes:
-    """All differences, one JSON object a line."""
-    return b"".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False).encode() + b"\n" for one, _ in everything)
+    """All differences, one JSON object a line; `row` has the left side's values where that side alone has the row."""
+    whole = (
+        one.model_dump(mode="json") | ({"row": row} if one.kind in ("only_in_file", "only_in_left") else {})
+        for one, row in everything
+    )
+    return b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in whole)
+
+
+def written(found: Iterable[Correction]) -> bytes:
+    """What these corrections would write, as their arguments have it: one JSON object a line."""
+    return b"".join(canonical(json.loads(one.arguments)["values"]) + b"\n" for one in found)

@@ -46,12 +46,11 @@ def planned_for(ledger: "Ledger", proposer: "Proposer", some: "Sequence[Executed
 def tell(out: Out, planned: "Sequence[Planned]", said: str, most: int) -> None:
     """Print what is proposed (`said`: how that is), and why something is not."""
     for one in planned[:most]:
-        key = one.of.effect.key[:12]
         if one.prepared is None:
-            out.line(f"  not proposed for {key}: {safe(one.why, 600)}")
+            out.line(f"  {safe(one.problem, 800)}")
         else:
-            intent = one.prepared.intent
-            out.line(f"  {said} {intent.key[:12]} {safe(intent.type)}: {safe(intent.summary)} (takes back {key})")
+            intent, back = one.prepared.intent, one.of.effect.key[:12]
+            out.line(f"  {said} {intent.key[:12]} {safe(intent.type)}: {safe(intent.summary)} (takes back {back})")
 
 
 def fields(planned: "Sequence[Planned]") -> list[dict[str, Any]]:

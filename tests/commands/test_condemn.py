@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from activities.actions.sending import LEASE_US
+from activities.gates import condemning
+from activities.gates.mending import Proposer
 from commands.errors import Code
+from config import HOME
 from contracts.actions import Receipt
 from contracts.base import sha256
 from ledger import actions, runs
@@ -13,8 +16,9 @@ from ledger.db import Ledger
 from tests.commands.conftest import Baton, Serve, asking
 from tests.ledger import samples
 from tests.ledger.contents import begin
+from tests.ledger.test_proposals import POLICY, revert, says
 from tests.ledger.traced import SOURCE, traced
-from tests.stack import until
+from tests.stack import git, until
 
 OLD = ("--reason", "it was an old list")
 
@@ -215,3 +219,87 @@ def test_who_may_not_is_told_where_that_stands(baton: Baton, ledger: Ledger, bot
     ran = baton("condemn", both["trace-1"], "--by", "eva", *OLD)
     assert (ran.code, "'eva' is not one of the people in policy.toml" in ran.err) == (5, True)
     assert baton("condemn", both["trace-1"], "--by", "operator", *OLD).code == 0
+
+
+REVERTS = """
+[actions."git.revert"]
+adapter = "git.revert"
+tier = "confirm"
+reversible = "by git.revert"
+accountable = "owner"
+"""
+
+
+def reverting(folder: Path) -> Path:
+    """The policy that we ship, with what takes a push back."""
+    text = (HOME / "policy.toml").read_text()
+    before, push, after = text.partition('[actions."git.push"]')
+    policy = folder / "reverts.toml"
+    policy.write_text(before + push + after.replace('reversible = "yes"', 'reversible = "by git.revert"', 1) + REVERTS)
+    return policy
+
+
+async def test_a_push_is_taken_back_as_it_was_proposed(baton: Baton, serve: Serve, origin: Path, tmp_path: Path) -> None:
+    """Previewed, proposed with the condemnation, begun by one of two runs, approved at its gate, pushed once, and settled."""
+    policy = reverting(tmp_path)
+    baton.set(BATON_POLICY=policy)
+    async with serve(policy=policy) as stack:
+        run = (await baton.live(*asking(origin, "--branch", "clearer", "--wait-for-gate", "--json"))).json["run"]
+        for gate in ("plan-1", "change-1"):
+            await stack.gate(stack.client.get_workflow_handle(run), gate)
+            assert (await baton.live("approve", run, gate, "--yes")).code == 0
+        assert (await baton.live("result", run, "--wait")).code == 0
+        looked = await baton.live("condemn", f"{run}/change-1", "--preview")
+        assert "would propose" in looked.out
+        assert "git.revert: revert" in looked.out
+        assert (await baton.live("actions", "list")).out == "no action is left to do\n"
+        done = (await baton.live("condemn", f"{run}/change-1", *OLD, "--json")).json
+        [back], [push] = done["proposed"], done["reach"]["executed"]
+        key, id, pushed = back["key"], done["id"], push["effect"]["key"]
+        assert (back["takes_back"], push["compensation"]["state"]) == (pushed, "proposed")
+        [listed] = (await baton.live("actions", "list", "--json")).json["actions"]
+        assert (listed["key"], listed["state"]) == (key, "proposed")
+        start = ("act", "--type", "git.revert", "--proposed", key)
+        for words in (("actions", "show", key[:12]), ("condemned", "show", id)):
+            assert f"baton {' '.join(start)}" in (await baton.live(*words)).out, words
+        assert pushed[:12] in (await baton.live("why", key)).out
+        ran = await baton.live(*start, "--wait-for-gate", "--json")
+        act = ran.json["run"]
+        again = await baton.live(*start, "--wait")
+        assert (again.code, f"was begun by run {act}, which goes on" in again.err) == (Code.USAGE, True), again.err
+        assert (await baton.live("actions", "decline", key[:12], "-m", "no")).code == 5
+        assert git(origin, "branch", "--list", "revert/*") == ""
+        assert f"is being taken back by {key[:12]} proposed" in (await baton.live("condemned", "show", id)).out
+        assert (await baton.live("approve", act, "action-1", "--yes")).code == 0
+        assert (await baton.live("result", act, "--wait")).code == 0
+        [branch] = git(origin, "branch", "--list", "revert/*", "--format=%(refname:short)").split()
+        assert git(origin, "rev-list", "--count", f"clearer..{branch}").strip() == "1"
+        [settled] = (await baton.live("condemned", "list", "--all", "--json")).json["condemnations"]
+        assert (settled["state"], settled["reach"]["executed"][0]["compensation"]["state"]) == ("settled", "delivered")
+        again = await baton.live(*start, "--wait")
+        assert "is delivered, and not proposed any more" in again.err
+        checked = await baton.live("verify", "--all")
+        assert checked.code == 0, checked.out
+
+
+def test_what_cannot_be_proposed_is_said_and_what_is_can_be_declined(
+    baton: Baton, ledger: Ledger, both: dict[str, str], tmp_path: Path
+) -> None:
+    """The reason stands in the preview, with the condemnation, and where it is shown; declined with a reason it is settled."""
+    baton.set(BATON_POLICY=reverting(tmp_path))
+    pushed = samples.intent("trace-1", arguments="trace-1").key
+    why = f"not proposed for {pushed[:12]}: "
+    assert why in baton("condemn", both["trace-1"], "--preview").out
+    ran = baton("condemn", both["trace-1"], *OLD)
+    assert why in ran.out
+    [one] = baton("condemned", "list", "--json").json["condemnations"]
+    assert why in baton("condemned", "show", one["id"]).out
+    assert why in baton("condemned", "propose", one["id"]).out
+    ledger.tx_now(condemning.propose, POLICY, one["id"], "maria", Proposer(ledger.files, says))
+    assert baton("condemned", "propose", one["id"]).out == "nothing is left to propose\n"
+    key = revert(pushed).key()
+    assert "`baton actions decline` is for what is proposed" in baton("actions", "abandon", key, "-m", "no").err
+    ran = baton("actions", "decline", key[:12], "-m", "nobody uses it", "--by", "olga", "--json")
+    assert (ran.code, ran.json["key"], ran.json["condemnations"]) == (0, key, {one["id"]: "open"})
+    [executed] = baton("condemned", "show", one["id"], "--json").json["reach"]["executed"]
+    assert (executed["remedy"]["how"], executed["remedy"]["by"], executed["open"]) == ("declined", "olga", False)

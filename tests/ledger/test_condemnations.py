@@ -161,7 +161,8 @@ def test_what_has_happened_is_listed_until_each_is_settled(ledger: Ledger, both:
 
 
 def test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back(ledger: Ledger, both: dict[str, str]) -> None:
-    """It did not come from what it mends. Whether that made it good a person says, and the action is the reference."""
+    """It did not come from what it mends. Once it has happened nothing is left to settle; what a person says then has it as the
+    reference."""
     del both
     ledger.tx_now(delivered, "trace-1")
     begin(ledger, "trace-3")
@@ -171,7 +172,7 @@ def test_what_takes_it_back_is_not_held_and_shown_with_what_it_takes_back(ledger
     assert holding(ledger, "trace-3", key("trace-3"), "trace-3/plan-1") == []
     assert _back(ledger) == (True, "approved", "delivery-trace-3")
     ledger.tx_now(delivered, "trace-3")
-    assert _back(ledger) == (True, "delivered", "delivery-trace-3")
+    assert _back(ledger) == (False, "delivered", "delivery-trace-3")
     for _ in range(2):
         ledger.tx_now(condemning.settle, SHIPPED, id, key("trace-1"), "done", "olga", "the push was reverted")
     assert ledger.read_now(condemnations.remedies, id)[key("trace-1")].reference == key("trace-3")

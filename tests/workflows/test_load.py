@@ -138,6 +138,28 @@ async def test_where_policy_lets_a_correction_happen_its_values_still_come_from_
     assert "policy: tainted by file: policy has tier confirm for it then" in view.facts
 
 
+async def test_where_policy_trusts_outside_text_an_amount_that_a_file_alone_names_still_asks(
+    client: Client, tmp_path: Path
+) -> None:
+    """A row that only the file has, and one with a quote in it: the gate says where each value stands."""
+    trusting = 'auto"\ntier_when_tainted = "auto'
+    async with loading(client, tmp_path, tier=trusting) as (running, place):
+        place.file(csv("1,annabella,1234.5,", '2,"ann ""the"" b",77.25,'))
+        asked = {key: value for key, value in ASKED.items() if key != "file"}
+        run = await started(running, "reconcile-trusting", asked | {"reconcile": "orders.csv", "correct": True})
+        for gate, amount, customer in (("action-1", "1234.5", "annabella"), ("action-2", "77.25", 'ann "the" b')):
+            view = await running.gate(run, gate)
+            assert len(place.rows()) == int(gate[-1]) - 1
+            for said in (f"amount `values.amount` = {amount} stands", f"recipient `values.customer` = {customer} stands"):
+                assert any(f"{said} only in text from outside: values of the corrections" in one for one in view.facts), said
+            assert not any("`statement`" in one for one in view.facts)
+            await running.decide(view)
+        report = await result_of(run)
+        kept = [json.loads(line) for line in (await running.artifact(report.found)).splitlines()]
+    assert [one.state for one in report.corrections] == ["delivered"] * 2
+    assert [one["row"]["customer"] for one in kept] == ["annabella", 'ann "the" b']
+
+
 @pytest.mark.parametrize(
     ("content", "asked", "says_so"),
     [

@@ -1,5 +1,6 @@
 """Rows of a file get into their table, each once, and every other row is kept apart with the rule that it breaks."""
 
+import json
 import sqlite3
 
 import pytest
@@ -10,7 +11,7 @@ from activities.actions import sql_book
 from activities.actions.adapter import NotSent
 from activities.loads import records
 from contracts.load import Counts
-from tests.activities.loads.places import MAPPING, Place, csv
+from tests.activities.loads.places import CONTRACT, MAPPING, Place, csv
 
 BROKEN = {
     "type": ("x1,ann,5,", "id", "x1"),
@@ -164,6 +165,15 @@ def test_a_row_that_cannot_be_read_removes_nothing(place: Place) -> None:
     assert [one.intent.summary for one in whole.corrections] == ["removes an order: id 2"]
     unreadable = place.reconciled(csv("1,ann,5,", "2,bob,x,"), correct=True)
     assert (unreadable.bad, len(unreadable.differences), unreadable.corrections) == (1, 1, ())
+
+
+def test_a_value_that_is_too_long_to_keep_is_never_written_in_part(place: Place) -> None:
+    """Its row is told with the beginning of it, and no correction of it is proposed; that of the next row is."""
+    whole = CONTRACT | {"properties": CONTRACT["properties"] | {"customer": {"type": "string"}}}
+    place.contract.write_text(json.dumps(whole))
+    found = place.reconciled(csv(f"1,{'a' * 2001},5,", f"2,{'b' * 2000},5,"), correct=True)
+    assert [one.key for one in found.differences] == [{"id": "1"}, {"id": "2"}]
+    assert [json.loads(one.arguments)["values"]["customer"] for one in found.corrections] == ["b" * 2000]
 
 
 def test_a_full_disk_at_the_target_is_no_bad_row_and_with_room_the_load_goes_on(
