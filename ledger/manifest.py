@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, table
+from sqlalchemy import Column, ColumnElement, Connection, MetaData, String, Table, inspect, select, table
 from sqlalchemy import column as named
 
 from contracts.base import canonical, sha256
@@ -85,7 +85,8 @@ def _problems(connection: Connection, told: dict[str, Any]) -> Iterable[str]:
 
 def _held(connection: Connection, name: str, columns: Sequence[str]) -> dict[str, Any]:
     """How many rows a table has, and one digest of all of them whatever their order."""
-    rows = connection.execute(select(*(named(one) for one in columns)).select_from(table(name)))
+    chosen: list[ColumnElement[Any]] = [named(one) for one in columns]
+    rows = connection.execute(select(*chosen).select_from(table(name)))
     digests = sorted(sha256(canonical([_plain(value) for value in row])) for row in rows)
     return {"name": name, "columns": list(columns), "rows": len(digests), "digest": sha256(canonical(digests))}
 
