@@ -18,6 +18,7 @@ COMMANDS = (
     "commands.machine_contexts",
     "commands.start.commands",
     "commands.start.retry",
+    "commands.look.status",
     "commands.look.runs",
     "commands.look.gates",
     "commands.decide.verbs",

@@ -16,13 +16,16 @@ from ledger.views import runs as run_views
 from ledger.views.asked import asked_of
 from ledger.views.contents import Contents
 from ledger.views.details import Details, details
-from ledger.views.feed import newest
+from ledger.views.feed import Filter, newest
 from ledger.views.gates import Decision, subject_of, waiting, winner
 from ledger.views.origins import find_start
 from ledger.views.runs import Listed, find_run, names_of
 
 LINES = 100
 """Feed lines on a page."""
+
+FILTERS = ("run", "project", "agent", "stage", "find", "at", "alerts", "overview")
+"""What the feed's address may ask for."""
 
 RUNS = 100
 """Runs on a page."""
@@ -138,17 +141,23 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
 
 
 def lines(connection: Connection, asked: Asked) -> dict[str, Any]:
-    """The newest lines of the feed, or those before a number, newest first; of one run or project if the query says so."""
-    named, project = asked.query.get("run") or None, asked.query.get("project") or None
-    trace = None if named is None else find_run(connection, named).trace
-    overview, before = asked.query.get("overview") == "1", _number(asked.query, "before")
-    found = newest(connection, LINES, before=before, trace=trace, project=project, details=not overview)
+    """The newest lines of the feed, or those before a number, newest first; those that the query asks for."""
+    query, before, at = asked.query, _number(asked.query, "before"), _number(asked.query, "at")
+    named, overview = query.get("run") or None, query.get("overview") == "1"
+    wanted = Filter(
+        trace=None if named is None else find_run(connection, named).trace,
+        project=query.get("project") or None,
+        agent=query.get("agent", ""),
+        stage=query.get("stage", ""),
+        alerts=query.get("alerts") == "1",
+        text=query.get("find", ""),
+        until=at or 0,
+    )
+    found = newest(connection, wanted, LINES, before=before, details=not overview)
     names = names_of(connection, list({line.trace for line in found}))
     return {
         "lines": [Told(names.get(line.trace, line.run or line.trace), line) for line in found],
-        "run": named,
-        "project": project,
-        "overview": overview,
+        "asked": {name: query[name] for name in FILTERS if query.get(name)},
         "earlier": found[-1].seq if len(found) == LINES else None,
     }
 

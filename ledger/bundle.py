@@ -5,13 +5,14 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Table, select
 
 from contracts.errors import NotFound
-from ledger import artifacts, condemnations, seals
+from ledger import artifacts, condemnations, manifest, seals
 from ledger.db import Ledger, insert_each_once, rows_with
+from ledger.manifest import chain_of
 from ledger.migrate import upgrade
 from ledger.tables import (
     action,
@@ -40,8 +41,15 @@ _OF_THE_RUN: tuple[Table, ...] = (run, feed, gate, decision, action, handoff, se
 _CONDEMNED: tuple[Table, ...] = (condemnation, condemned, remedy)
 
 
-def write(source: Ledger, trace: str, file: Path) -> int:
-    """Copy one run into a new SQLite ledger in this file, and return how many artifacts it holds.
+class Written(NamedTuple):
+    """How many artifacts a bundle holds, and the digest of its manifest, which is of all that it holds."""
+
+    artifacts: int
+    digest: str
+
+
+def write(source: Ledger, trace: str, file: Path) -> Written:
+    """Copy one run into a new SQLite ledger in this file.
 
     Artifacts are in their rows whatever their size, so that the file is all there is. Bytes that retention has removed stay
     removed. Where anything that the run's things came from was ever condemned, all that is on record of condemnations is there,
@@ -50,14 +58,15 @@ def write(source: Ledger, trace: str, file: Path) -> int:
     target = Ledger(f"sqlite:///{file}", file.with_suffix(".files"))
     try:
         upgrade(target)
-        rows = source.read_now(_rows, source.files, trace)
+        rows, chain = source.read_now(lambda connection: (_rows(connection, source.files, trace), chain_of(connection)))
         target.tx_now(_insert, rows)
+        digest = target.tx_now(manifest.write, trace, rows, chain)
     finally:
         target.close()
     # One file, and no journal beside it that could be forgotten.
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
-    return len(rows[artifact])
+    return Written(len(rows[artifact]), digest)
 
 
 Rows = dict[Table, list[dict[str, Any]]]

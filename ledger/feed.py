@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, select, update
 
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
@@ -79,10 +79,16 @@ def _sealing(note: Note, found: Sequence[str]) -> Note:
 
 
 def after(
-    connection: Connection, seq: int = 0, *, trace: str | None = None, project: str | None = None, limit: int = 500
+    connection: Connection,
+    seq: int = 0,
+    *,
+    trace: str | None = None,
+    project: str | None = None,
+    wanted: Sequence[ColumnElement[bool]] = (),
+    limit: int = 500,
 ) -> list[FeedLine]:
-    """At most `limit` lines with a number above `seq`, in order; of one run family or project if given."""
-    query = select(feed).where(feed.c.seq > seq).order_by(feed.c.seq).limit(limit)
+    """At most `limit` lines with a number above `seq`, in order; of one run family or project if given, and as `wanted`."""
+    query = select(feed).where(feed.c.seq > seq, *wanted).order_by(feed.c.seq).limit(limit)
     if trace is not None:
         query = query.where(feed.c.trace == trace)
     if project is not None:

@@ -10,6 +10,9 @@ import structlog
 
 from contracts.errors import BatonError
 
+sleep = asyncio.sleep
+"""How loops wait for their next turn. A test that counts their turns puts a clock of its own here."""
+
 
 @contextlib.asynccontextmanager
 async def beside(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -36,4 +39,4 @@ async def again(part: Callable[[], Awaitable[object]], every: timedelta, *, unab
             log.warning(unable, reason=str(error), action=action)
         except Exception:
             log.exception(unable, action=action)
-        await asyncio.sleep(every.total_seconds())
+        await sleep(every.total_seconds())

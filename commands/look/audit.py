@@ -18,6 +18,7 @@ from contracts.text import amount
 
 if TYPE_CHECKING:
     from ledger.db import Connection, Ledger
+    from ledger.manifest import Manifest
     from ledger.views.integrity import Verified
 
 Some = Annotated[
@@ -30,6 +31,9 @@ Bundle = Annotated[
 Head = Annotated[
     str, typer.Option("--head", metavar="HASH", help="The run's last hash as an earlier `verify` printed it; it still has it.")
 ]
+Digest = Annotated[
+    str, typer.Option("--digest", metavar="DIGEST", help="What `baton export` printed: the file still holds exactly that.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; one that is there stays.")]
 
 
@@ -39,36 +43,56 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=LOOK)(export)
 
 
-def verify(run: Some = None, every: All = False, bundle: Bundle = None, head: Head = "", as_json: Json = False) -> None:
+def verify(
+    run: Some = None, every: All = False, bundle: Bundle = None, head: Head = "", digest: Digest = "", as_json: Json = False
+) -> None:
     """Check that no row of a run's record was altered, removed or moved: feed, decisions, actions, handoffs, artifacts."""
     if (run is None) != (every or bundle is not None) or (head and every):
         raise Usage("name one run, or give --all, or --bundle FILE; --head goes with one run")
     if head and len(head) < SHORTEST_HASH:
         raise Usage(f"--head {head[:20]} is too short to be one hash: give its first {SHORTEST_HASH} characters, or all 64")
+    if digest and (bundle is None or len(digest) < SHORTEST_HASH):
+        raise Usage(
+            f"--digest goes with --bundle FILE, and has at least {SHORTEST_HASH} of the 64 characters that `export` printed"
+        )
     out = Out(as_json=as_json)
     with _ledger(bundle) as ledger:
-        found, gaps = _verified(ledger, run), list[str]()
-        others: list[Verified] = []
-        if every:
-            others, gaps = ledger.read_now(_whole_feed)
-        elif bundle is not None:
-            # What was condemned, where the run is touched by that. Of the feed as a whole a bundle has one run's lines.
-            others, _ = ledger.read_now(_whole_feed)
+        found, gaps, whole = _looked_at(ledger, run, every=every, bundle=bundle is not None, digest=digest)
     for one in found:
-        if head and not _has(one, head):
+        if head and one.trace == found[0].trace and not _has(one, head):
             one.problems.append(
                 f"the feed has no line with the hash {safe(head, 80)}: it was written anew, or is another run's"
             )
-    found += others
     wrong = sum(len(one.problems) for one in found) + len(gaps)
-    out.document(runs=[_fields(one) for one in found], problems=wrong, gaps=gaps)
+    known = {} if whole is None else {"digest": whole.digest}
+    out.document(runs=[_fields(one) for one in found], problems=wrong, gaps=gaps, **known)
     for one in found:
         _tell(out, one)
     for gap in gaps:
         out.line(f"  {safe(gap, 400)}")
     if not found:
         out.note("there is no run to look at")
+    if whole is not None:
+        out.line(f"digest {whole.digest or 'none'}")
+    if whole is not None and not digest:
+        out.note("whoever can write to the file can write all of it anew: compare the digest with what `baton export` printed")
     raise typer.Exit(Code.FAILED if wrong else Code.DONE)
+
+
+def _looked_at(
+    ledger: "Ledger", run: str | None, *, every: bool, bundle: bool, digest: str
+) -> "tuple[list[Verified], list[str], Manifest | None]":
+    """What was looked at, what is missing of the whole, and what a bundle says of itself."""
+    found, gaps = _verified(ledger, run), list[str]()
+    if every:
+        others, gaps = ledger.read_now(_whole_feed)
+        return [*found, *others], gaps, None
+    if not bundle:
+        return found, gaps, None
+    # What was condemned, where the run is touched by that. Of the feed as a whole a bundle has one run's lines.
+    others, _ = ledger.read_now(_whole_feed)
+    whole = _manifest(ledger, digest)
+    return [*found, *others], list(whole.problems), whole
 
 
 def _tell(out: Out, one: "Verified") -> None:
@@ -79,6 +103,16 @@ def _tell(out: Out, one: "Verified") -> None:
         out.line(f"  {amount(one.unsealed, 'row')} from before rows were sealed: whether they were altered cannot be told")
     for problem in one.problems:
         out.line(f"  {safe(problem, 400)}")
+
+
+def _manifest(ledger: "Ledger", digest: str) -> "Manifest":
+    from ledger import manifest
+
+    whole = ledger.read_now(manifest.read)
+    if not digest or whole.digest.startswith(digest.lower()):
+        return whole
+    other = f"its digest is {whole.digest[:16] or 'none'} and not {safe(digest, 80)}: it is not the file that was exported"
+    return whole._replace(problems=(*whole.problems, other))
 
 
 def _fields(one: "Verified") -> dict[str, Any]:
@@ -145,10 +179,15 @@ def export(run: Run, output: Output, as_json: Json = False) -> None:
         partial = output.with_name(f".{output.name}.partial")
         partial.unlink(missing_ok=True)
         try:
-            held = write(ledger, trace, partial)
+            made = write(ledger, trace, partial)
             partial.rename(output)
         finally:
             partial.unlink(missing_ok=True)
-    out.document(run=run, trace=trace, file=str(output), artifacts=held, bytes=output.stat().st_size)
-    out.line(f"wrote {safe(output, 300)}: {amount(held, 'artifact')}, {output.stat().st_size >> 10} KiB")
-    out.note(f"to check it: `{command('verify', options=f'--bundle {safe(output)}')}`")
+    size = output.stat().st_size
+    out.document(run=run, trace=trace, file=str(output), artifacts=made.artifacts, bytes=size, digest=made.digest)
+    out.line(f"wrote {safe(output, 300)}: {amount(made.artifacts, 'artifact')}, {size >> 10} KiB")
+    out.line(f"digest {made.digest}")
+    out.note(f"to check it: `{command('verify', options=f'--bundle {safe(output)} --digest {made.digest}')}`")
+    out.note(
+        "hand the digest on by another way than the file: without it nobody can tell this file from one that was made anew"
+    )

@@ -15,6 +15,7 @@ from commands.text import tell_line
 if TYPE_CHECKING:
     from contracts.runs import FeedLine
     from ledger.db import Ledger
+    from ledger.views.feed import Filter
 
 LINES = 100
 """Lines shown if no starting point is given."""
@@ -34,6 +35,15 @@ def feed(
     after: Annotated[
         int | None, typer.Option("--after", min=0, metavar="SEQ", help="Show lines after this line number.")
     ] = None,
+    at: Annotated[
+        int | None, typer.Option("--at", min=1, metavar="SEQ", help="Show the feed as it was at this line: none after it.")
+    ] = None,
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Show what this agent did, or NAME@VERSION.")] = "",
+    stage: Annotated[str, typer.Option("--stage", metavar="NAME", help="Show lines of this stage.")] = "",
+    alerts: Annotated[bool, typer.Option("--alerts", help="Show alerts alone.")] = False,
+    text: Annotated[
+        str, typer.Option("--find", metavar="TEXT", help="Show lines with this text in what was done, why, or what comes next.")
+    ] = "",
     project: Project = None,
     overview: Annotated[bool, typer.Option("--overview", help="Leave out model turns, tool calls and other details.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON document per line.")] = False,
@@ -42,12 +52,18 @@ def feed(
     """Show the feed: what was done, why, what comes next, by whom, and what it cost. Ordered by time; --jsonl by number."""
     if as_json and follow:
         raise Usage("--json prints one document and --follow has no end: use --jsonl with --follow")
+    if at is not None and follow:
+        raise Usage("--at ends at a line that is written and --follow has no end: leave one of them out")
     moment = None if since is None else datetime.now(UTC) - duration(since)
     out = Out(as_json=as_json or jsonl)
     try:
         with open_ledger(settings()) as ledger:
+            from ledger.views.feed import Filter, check_line
+
             trace = _trace(ledger, run)
-            reader = Reader(out, ledger, trace, project, overview=overview, jsonl=jsonl)
+            ledger.read_now(check_line, at or 0)
+            wanted = Filter(trace, project, agent, stage, alerts, text, at or 0)
+            reader = Reader(out, ledger, wanted, overview=overview, jsonl=jsonl)
             reader.begin(moment, after)
             with watching(run):
                 asyncio.run(reader.read(follow=follow))
@@ -73,10 +89,8 @@ class Reader:
     People get what is there by time: a line is numbered when it is committed, which may be long after it happened.
     """
 
-    def __init__(
-        self, out: Out, ledger: "Ledger", trace: str | None, project: str | None, *, overview: bool, jsonl: bool
-    ) -> None:
-        self._out, self._ledger, self._trace, self._project = out, ledger, trace, project
+    def __init__(self, out: Out, ledger: "Ledger", wanted: "Filter", *, overview: bool, jsonl: bool) -> None:
+        self._out, self._ledger, self._wanted, self._trace = out, ledger, wanted, wanted.trace
         self._overview, self._jsonl = overview, jsonl
         self._since: datetime | None = None
         self._names: dict[str, str] = {}
@@ -94,7 +108,7 @@ class Reader:
             return
         # All of one run, but of all runs only the latest: that feed grows without end.
         last = LINES if since is None and self._trace is None else None
-        self._seq = self._ledger.read_now(seq_before, since=since, last=last, trace=self._trace, project=self._project)
+        self._seq = self._ledger.read_now(seq_before, self._wanted, since=since, last=last)
         self._older = last is not None and self._seq > 0
 
     async def read(self, *, follow: bool) -> None:
@@ -125,12 +139,15 @@ class Reader:
 
     def _next(self) -> "list[FeedLine]":
         """All lines that have come since, those asked for."""
-        from ledger.feed import after
+        from ledger.views.feed import head, lines
 
+        # Read first: what is not wanted up to there need not be looked at again.
+        newest = self._ledger.read_now(head) if self._wanted.conditions else 0
         came: list[FeedLine] = []
-        while lines := self._ledger.read_now(after, self._seq, trace=self._trace, project=self._project):
-            self._seq = lines[-1].seq
-            came += lines
+        while found := self._ledger.read_now(lines, self._wanted, self._seq):
+            self._seq = found[-1].seq
+            came += found
+        self._seq = max(self._seq, min(newest, self._wanted.until or newest))
         wanted = [line for line in came if self._since is None or line.at >= self._since]
         wanted = [line for line in wanted if not self._overview or line.importance != "detail"]
         # By number where a program reads them: it goes on behind the last one that it has seen.

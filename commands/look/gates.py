@@ -65,7 +65,7 @@ def gates(project: Project = None, as_json: Json = False) -> None:
         out.note("nothing waits for a person")
     for line in (*told(held_up, stuck, refused), *(line for one in unsent for line in lines(one))):
         out.note(line)
-    if there and (waiting or held_up):
+    if there and (waiting or rows):
         workers.tell_if_nobody_works(out, there)
 
 

@@ -14,7 +14,7 @@ from contracts.runs import FeedLine
 from ledger import actions, feed, gates, handoffs, retries, runs
 from ledger.db import from_us
 from ledger.tables import run
-from ledger.views.feed import seq_before
+from ledger.views.feed import Filter, seq_before
 from ledger.views.gates import Decision, Gate, decisions_of, gates_of
 from ledger.views.runs import Money, RunView, find_run, money_of, names_of
 
@@ -78,7 +78,7 @@ def details(connection: Connection, name: str, lines: int) -> Details:
     """Everything about the run with this id or prefix, with its newest `lines` feed lines. Raises `NotFound`."""
     found = find_run(connection, name)
     earlier = str(found.asked.get("retry_of") or "")
-    start = seq_before(connection, since=None, last=lines, trace=found.trace, project=None)
+    start = seq_before(connection, Filter(found.trace), since=None, last=lines)
     return Details(
         run=found,
         money=money_of(connection, found.trace),

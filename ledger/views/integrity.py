@@ -19,7 +19,7 @@ from ledger.artifacts import ArtifactDamaged
 from ledger.condemnations import things_digest, things_of
 from ledger.feed import chained
 from ledger.signatures import statement_of
-from ledger.tables import action, artifact, counter, decision, feed, feed_head, gate, handoff, run, seen
+from ledger.tables import action, artifact, condemnation, counter, decision, feed, feed_head, gate, handoff, run, seen
 from ledger.views.runs import RunView
 
 
@@ -46,6 +46,7 @@ def verified(connection: Connection, files: Path, view: RunView) -> Verified:
     _sealed_rows(connection, sealed, found)
     _decided(connection, found)
     _signatures(connection, found)
+    _held(connection, found)
     _handoffs(connection, found)
     _artifacts(connection, files, found, trimmed=view.trimmed_at is not None)
     return found
@@ -161,6 +162,14 @@ def _signatures(connection: Connection, found: Verified) -> None:
     for row in connection.execute(select(decision).where(decision.c.trace == found.trace, signed)).mappings():
         if statement_of(row) is None:
             found.problems.append(f"the signature of decision {row['id']} at {row['gate']} is not of what it says")
+
+
+def _held(connection: Connection, found: Verified) -> None:
+    """What held the run is on record: its gates `held`, which its feed seals, name the condemnations."""
+    known = set(connection.execute(select(condemnation.c.id)).scalars())
+    for row in connection.execute(select(gate.c.gate, gate.c.view).where(gate.c.trace == found.trace, gate.c.kind == "held")):
+        missing = [one for one in json.loads(row.view).get("condemned", ()) if one not in known]
+        found.problems += [f"condemnation {one}, which gate {row.gate} names, is missing" for one in missing]
 
 
 def _handoffs(connection: Connection, found: Verified) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from contracts.errors import NotFound
-from contracts.money import Ceilings, micros
+from contracts.money import Ceilings, micros, resets_at
 from contracts.runs import FINAL
 from ledger.db import from_us
 from ledger.money import ceilings
@@ -45,6 +45,11 @@ class Ceiling:
     def left(self) -> int:
         """What may still be spent; never below 0, although a call that cost more than reserved can exceed its ceiling."""
         return max(self.ceiling - self.spent - self.held, 0)
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When its next period begins; None for a run's."""
+        return resets_at(self.scope)
 
     @property
     def trace(self) -> str:

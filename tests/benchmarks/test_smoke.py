@@ -24,6 +24,7 @@ from benchmarks import (
     recovery,
     report,
     review,
+    sweep,
 )
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
@@ -91,6 +92,15 @@ async def test_the_parts_of_a_proof_are_timed(tmp_path: Path) -> None:
     assert [one[0]["places"] for one in rounds.values()] == [1, 1, 12, 1]
     assert [one[0]["own"] > 0 for one in rounds.values()] == [False, True, False, False]
     assert "all further runs over plain" in said[-1]
+
+
+async def test_a_sweep_is_timed(tmp_path: Path) -> None:
+    """A run ends in each way in which Temporal can end it, and what was approved in it is delivered."""
+    said: list[str] = []
+    results = await sweep.run(sweep.Sizes(rounds=1, dead=False), said.append)
+    rounds = json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"]
+    assert [len(seconds) for seconds in rounds.values()] == [1, 1, 1]
+    assert "seconds to its receipt" in said[-1]
 
 
 async def test_recovery_is_timed(tmp_path: Path) -> None:

@@ -58,7 +58,13 @@ def the_record_is_whole(baton: Baton, run: str, folder: Path) -> None:
     everything = baton("verify", "--all")
     assert everything.code == 0, everything.out
     bundle = folder / "run.baton"
-    assert baton("export", run, "-o", str(bundle)).code == 0
+    made = baton("export", run, "-o", str(bundle), "--json")
+    assert made.code == 0
+    with_digest = baton("verify", "--bundle", str(bundle), "--digest", made.json["digest"], "--json")
+    assert (with_digest.code, with_digest.json["digest"]) == (0, made.json["digest"])
+    other = baton("verify", "--bundle", str(bundle), "--digest", "0" * 64)
+    assert (other.code, "it is not the file that was exported" in other.out) == (1, True)
+    assert baton("verify", run, "--digest", "0" * 64).code == 2
     assert "is there already" in baton("export", run, "-o", str(bundle)).err
     assert baton("verify", "--bundle", str(bundle)).code == 0
     for statement in ALTERED:

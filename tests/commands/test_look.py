@@ -251,6 +251,31 @@ def test_feed_is_cut_by_time_project_and_importance(baton: Baton, ledger: Ledger
     assert told("--since", "0s") == []
 
 
+def test_feed_is_filtered_and_read_as_it_was(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """--agent, --stage, --alerts, --find and --at, each and together; a reader that goes on misses no line that is wanted."""
+    begin()
+    lines = [
+        samples.note("a", actor="planner@v1 (scripted)"),
+        samples.note("b", actor="writer@v1", stage="write", importance="alert"),
+        samples.note("c", actor="writer@v1", why="half a cent"),
+    ]
+    ledger.tx_now(feed.append, samples.ref(), lines)
+    [first, *_, last] = baton("feed", "--json").json["lines"]
+
+    def told(*options: str) -> list[str]:
+        return [line["did"][-1] for line in baton("feed", "--json", *options).json["lines"]]
+
+    assert (told("--agent", "planner"), told("--agent", "writer@v1"), told("--agent", "writer@v2")) == (["a"], ["b", "c"], [])
+    assert (told("--stage", "write"), told("--alerts"), told("--find", "HALF A")) == (["b"], ["b"], ["c"])
+    assert (told("--at", str(first["seq"])), told("--at", str(last["seq"]), "--agent", "writer", "--alerts")) == (["a"], ["b"])
+    seen = baton("feed", "--json", "--alerts").json["last"]
+    ledger.tx_now(feed.append, samples.ref(), [samples.note("d", importance="alert")])
+    assert (seen, told("--alerts", "--after", str(seen))) == (last["seq"], ["d"])
+    later = baton("feed", "--at", str(last["seq"] + 2))
+    assert (later.code, f"the newest is {last['seq'] + 1}" in later.err) == (3, True)
+    assert baton("feed", "--at", "1", "--follow").code == 2
+
+
 @pytest.mark.parametrize("wrong", ["2", "h", "2 hours", "-2h", "2w", "999999d"])
 def test_feed_refuses_a_length_of_time_it_cannot_read(baton: Baton, wrong: str) -> None:
     """--since says how it is written."""

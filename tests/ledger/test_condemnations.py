@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, Executable, delete, insert, select, text, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.actions import operating, outbox
@@ -20,15 +20,17 @@ from activities.gates.policy import Policy, load_policy
 from contracts.actions import Deliver, Receipt
 from contracts.base import digest_of, sha256
 from contracts.errors import Ambiguous, NotFound, Refused
-from contracts.gates import Decided
+from contracts.gates import Decided, GateView
 from contracts.runs import RunChange
-from ledger import actions, bundle, condemnations, gates, handoffs, lineage, runs, turns
+from ledger import actions, bundle, condemnations, gates, handoffs, lineage, manifest, runs, turns
+from ledger import feed as lines
 from ledger.db import Ledger
-from ledger.tables import condemnation, condemned, feed, remedy
+from ledger.tables import condemnation, condemned, edge, feed, gate, remedy
 from ledger.views.condemned import reach_of, standings
 from ledger.views.gates import gates_of
-from ledger.views.integrity import about_no_run
+from ledger.views.integrity import about_no_run, verified
 from ledger.views.origins import Node, Origins
+from ledger.views.runs import find_run
 from ledger.views.selection import Selection, select_handoffs, things_selected
 from tests.ledger import samples
 from tests.ledger.contents import begin
@@ -468,6 +470,84 @@ def test_a_bundle_of_a_run_has_what_was_condemned_and_any_change_of_it_is_found(
     with _bundle(ledger, "trace-2", tmp_path / "two.db") as held:
         assert held.read_now(about_no_run) == []
         assert held.read_now(condemnations.every) == []
+        assert held.read_now(manifest.read).problems == ()
+
+
+WITHOUT = (delete(remedy), delete(condemned), delete(condemnation), delete(feed).where(feed.c.trace == "condemned"))
+"""All that is on record of condemnations."""
+
+
+def _last(count: int) -> Executable:
+    """Take the last lines about condemnations away."""
+    last = select(feed.c.seq).where(feed.c.trace == "condemned").order_by(feed.c.seq.desc()).limit(count)
+    return delete(feed).where(feed.c.seq.in_(last))
+
+
+STRIPPED: dict[str, tuple[Executable, ...]] = {
+    "all of it": WITHOUT,
+    "the last line and its row": (_last(1), delete(condemned), update(condemnation).values(undone_at=None)),
+    "one condemnation and the lines since": (
+        _last(3),
+        delete(condemnation).where(condemnation.c.undone_at.is_not(None)),
+        delete(remedy),
+    ),
+    "the order of two lines": (
+        update(feed).where(feed.c.did.startswith("undid")).values(seq=-1),
+        update(feed).where(feed.c.seq == -1).values(seq=10_000),
+        update(feed).where(feed.c.did.startswith("condemned"), feed.c.seq < 10_000).values(seq=feed.c.seq + 20_000),
+    ),
+    "a word": (update(condemnation).values(why="because"),),
+    "a row that no line seals": (delete(edge),),
+    "the manifest": (text("DROP TABLE manifest"),),
+    "half of the manifest": (text("UPDATE manifest SET said = substr(said, 9)"),),
+    "a second manifest": (text("INSERT INTO manifest SELECT said FROM manifest"),),
+}
+
+
+def test_a_bundle_without_what_was_condemned_is_found_out(ledger: Ledger, both: dict[str, str], tmp_path: Path) -> None:
+    """Dropped in part or as a whole, with its chain, moved or altered: the manifest has the count and the end of the chain.
+
+    Written anew with its manifest it cannot be told from a real one but by the digest, which is another one then.
+    """
+    ledger.tx_now(delivered, "trace-1")
+    condemn(ledger, both["trace-1"])
+    ledger.tx_now(condemning.undo, SHIPPED, condemn(ledger, "trace-1/plan-1").standing.condemnation.id, "olga", "no")
+    with _bundle(ledger, "trace-1", tmp_path / "one.db") as held:
+        whole = held.read_now(manifest.read)
+        assert (len(whole.digest), whole.problems) == (64, ())
+        found = {name: _manifest_after(held, *changes) for name, changes in STRIPPED.items()}
+        assert all(one.problems for one in found.values()), found
+        told = "what is on record of condemnations is not as it was: 3 lines were exported, 0 in the file"
+        assert told in found["all of it"].problems
+        forged = _manifest_after(held, *WITHOUT, text("DROP TABLE manifest"), forge=True)
+    assert (forged.problems, forged.digest != whole.digest) == ((), True)
+
+
+def _manifest_after(held: Ledger, *changes: Executable, forge: bool = False) -> manifest.Manifest:
+    """What a bundle's manifest says after such changes, which are taken back. `forge`: a new one is written after them."""
+    with held.engine.connect() as connection, connection.begin() as transaction:
+        for one in changes:
+            connection.execute(one)
+        if forge:
+            manifest.write(connection, "trace-1", (feed, gate), manifest.chain_of(connection))
+        found = manifest.read(connection)
+        transaction.rollback()
+    return found
+
+
+def test_a_run_that_was_held_shows_by_what(ledger: Ledger, both: dict[str, str]) -> None:
+    """Its own feed seals the gate `held`, which names the condemnation: without that the run itself does not verify."""
+    id = condemn(ledger, both["trace-1"]).standing.condemnation.id
+    ledger.tx_now(_opened, samples.view("held-1", kind="held", condemned=(id,)))
+    run, told = ledger.read_now(find_run, "trace-1"), f"condemnation {id}, which gate held-1 names, is missing"
+    assert told not in ledger.read_now(verified, ledger.files, run).problems
+    ledger.tx_now(lambda connection: [connection.execute(one) for one in WITHOUT])
+    assert told in ledger.read_now(verified, ledger.files, run).problems
+
+
+def _opened(connection: Connection, view: GateView) -> None:
+    gates.open_gate(connection, samples.opening(view))
+    lines.append(connection, samples.ref(view.trace), [samples.note("held")])
 
 
 @contextmanager

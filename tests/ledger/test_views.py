@@ -114,12 +114,39 @@ def test_positions_in_the_feed(ledger: Ledger) -> None:
     for number, key in enumerate(("one", "two", "three")):
         ledger.tx_now(feed.append, samples.ref(), [samples.note(key, at=NOW + timedelta(hours=number))])
     head = ledger.read_now(positions.head)
-    every: dict[str, Any] = {"since": None, "last": None, "trace": None, "project": None}
-    assert ledger.read_now(positions.seq_before, **every) == 0
-    assert ledger.read_now(positions.seq_before, **every | {"last": 2}) == head - 2
-    assert ledger.read_now(positions.seq_before, **every | {"since": NOW + timedelta(hours=2)}) == head - 1
-    assert ledger.read_now(positions.seq_before, **every | {"since": NOW + timedelta(hours=9)}) == head
-    assert ledger.read_now(positions.seq_before, **every | {"last": 2, "trace": "trace-2"}) == 0
+    every: dict[str, Any] = {"since": None, "last": None}
+    all_of = positions.Filter()
+    assert ledger.read_now(positions.seq_before, all_of, **every) == 0
+    assert ledger.read_now(positions.seq_before, all_of, **every | {"last": 2}) == head - 2
+    assert ledger.read_now(positions.seq_before, all_of, **every | {"since": NOW + timedelta(hours=2)}) == head - 1
+    assert ledger.read_now(positions.seq_before, all_of, **every | {"since": NOW + timedelta(hours=9)}) == head
+    assert ledger.read_now(positions.seq_before, positions.Filter("trace-2"), **every | {"last": 2}) == 0
+
+
+def test_the_feed_is_filtered_by_all_that_is_asked(ledger: Ledger) -> None:
+    """An agent in all its versions or in one, a stage, alerts, a text in any of the three parts, and the feed as it was."""
+    begin(ledger)
+    lines = [
+        samples.note("a", actor="planner@v1 (scripted)"),
+        samples.note("b", actor="planner@v10", why="100% of it"),
+        samples.note("c", actor="planner-2@v1", importance="alert", next="An ALERT_"),
+        samples.note("d", actor="planner", stage="write", importance="alert"),
+    ]
+    ledger.tx_now(feed.append, samples.ref(), lines)
+    whole = [one.seq for one in ledger.read_now(positions.lines, positions.Filter())]
+
+    def found(**asked: Any) -> str:
+        rows = ledger.read_now(positions.lines, positions.Filter(**asked))
+        return "".join(one.did[-1] for one in rows)
+
+    assert (found(agent="planner"), found(agent="planner@v1"), found(agent="plan")) == ("abd", "a", "")
+    assert (found(stage="write"), found(alerts=True), found(alerts=True, agent="planner")) == ("d", "cd", "d")
+    assert (found(text="0% OF"), found(text="alert_"), found(text="a_e"), found(text="did b")) == ("b", "c", "", "b")
+    assert (found(until=whole[1]), found(until=whole[1], agent="planner@v10"), found(trace="trace-2")) == ("ab", "b", "")
+    rest = positions.Filter(agent="planner")
+    assert ledger.read_now(positions.seq_before, rest, since=None, last=2) == whole[1] - 1
+    with pytest.raises(NotFound, match=f"no line {whole[-1] + 1} yet: the newest is {whole[-1]}"):
+        ledger.read_now(positions.check_line, whole[-1] + 1)
 
 
 def test_a_subject_is_read_as_what_it_is(ledger: Ledger) -> None:

@@ -1,0 +1,151 @@
+"""`baton status`: what was done, why, what comes next, and whether to act or to wait."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from commands import unsettled, untold, workers
+from commands.context import LOOK, Json, Project, open_ledger, settings
+from commands.errors import NothingYet
+from commands.look.now import Now, now
+from commands.output import Out, clock, left, safe
+from commands.text import how_to_answer, usd
+from contracts.printed import command
+from contracts.text import amount
+
+if TYPE_CHECKING:
+    from ledger.views.status import Status
+
+FIRST = 3
+"""How many gates are named: `baton gates` has all."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the app."""
+    app.command(rich_help_panel=LOOK)(status)
+
+
+def status(project: Project = None, as_json: Json = False) -> None:
+    """Say how everything stands: what was done last, why, what comes next; what to do now, or until when to wait.
+
+    Without Temporal it says what the ledger knows: all but runs that are stuck.
+    """
+    out, at_hand = Out(as_json=as_json), settings()
+    try:
+        with open_ledger(at_hand) as ledger:
+            from ledger.views import status as views
+            from ledger.views.runs import names_of
+
+            wanted = (at_hand.ceilings, at_hand.task_queue, project)
+            found = ledger.read_now(views.status, *wanted)
+            traces = [one.trace for one in found.going]
+            at = asyncio.run(now(out, ledger, traces, queue=at_hand.task_queue if traces else ""))
+            if at.changed:
+                found = ledger.read_now(views.status, *wanted)
+            shown = [*found.going, *found.gone]
+            names = ledger.read_now(names_of, [one.trace for one in shown])
+    except NothingYet as nothing:
+        out.note(str(nothing))
+        out.document(status=None)
+        return
+    todo = list(_todo(found, at))
+    out.document(status=_as_json(found) | {"stuck": [asdict(one) for one in at.stuck], "act": todo})
+    for line in (*_last(found), *_act(found, todo), *_runs(found, names), *_works(found), *_money(found)):
+        out.line(line)
+
+
+def _last(found: "Status") -> Iterator[str]:
+    line = found.last
+    if line is None:
+        yield "DID      nothing yet"
+        return
+    of = f"  {safe(line.run, 1000)}" if line.run else ""
+    yield f"DID      {clock(line.at)}{of}  {safe(line.actor, 80)}: {safe(line.did)}"
+    yield f"WHY      {safe(line.why, 1000) or 'not said'}"
+    yield f"NEXT     {safe(line.next) or 'not said'}"
+
+
+def _todo(found: "Status", at: Now) -> Iterator[dict[str, Any]]:
+    """What somebody has to do, the most urgent kind first: in words, the command that does it, and until when."""
+    if found.nobody_works:
+        yield {"what": f"NOBODY WORKS: {found.nobody_works}", "command": "baton up", "until": None}
+    for one in at.stuck:
+        yield {"what": "; ".join(one.lines()), "command": command("doctor"), "until": None}
+    for run, view in found.needs:
+        what = f"{view.gate} of {run}: {view.title}"
+        yield {"what": what, "command": how_to_answer(view, run)[0], "until": view.deadline}
+    for state, verb in (("unknown", "settle"), ("dead", "retry, or abandon")):
+        if count := found.actions.get(state):
+            yield {"what": f"{amount(count, f'{state} action')}: {verb}", "command": "baton actions list", "until": None}
+    for held in found.held:
+        shown = command("condemned show", held.condemnation.id)
+        yield {"what": unsettled.line(held), "command": shown, "until": None}
+    for channel in found.untold:
+        yield {"what": "; ".join(untold.lines(channel)), "command": "baton notify list --state dead", "until": None}
+
+
+def _act(found: "Status", todo: list[dict[str, Any]]) -> Iterator[str]:
+    gates = [one for one in todo if one["until"] is not None]
+    for one in [*(one for one in todo if one["until"] is None), *gates[:FIRST]]:
+        until = f" ({left(one['until'])} left)" if one["until"] is not None else ""
+        yield f"ACT      {safe(one['what'], 1000)}{until}"
+        yield f"         {one['command']}"
+    if len(gates) > FIRST:
+        yield f"ACT      {amount(len(gates) - FIRST, 'more gate')}: `baton gates`"
+    if not todo:
+        until = f" until {clock(found.wait_until)}" if found.wait_until else ""
+        yield f"WAIT{f'{until}: ' if until else '     '}nothing needs a person" + ("" if found.open else ", and no run is open")
+
+
+def _runs(found: "Status", names: dict[str, str]) -> Iterator[str]:
+    counts = ", ".join(f"{count} {state}" for state, count in found.open.items())
+    yield f"RUNS     {counts or 'none open'}"
+    for one in found.going:
+        waits = f"; waits for {safe(one.waiting_for)}" if one.waiting_for else ""
+        yield f"         {safe(names[one.trace], 1000)}: {one.state} ({safe(one.stage, 40)}){waits}; next: {safe(one.next)}"
+    for one in found.gone:
+        yield f"ENDED    {safe(names[one.trace], 1000)}: {one.state}{safe(one.how_it_ended)}"
+    if found.alerts:
+        yield f"ALERTS   {found.alerts} within a day: `baton feed --alerts --since 1d`"
+
+
+def _works(found: "Status") -> Iterator[str]:
+    there = found.workers
+    yield f"WORKERS  {', '.join(one.place for one in there.working) or 'none'} on task queue {safe(there.task_queue)}"
+    for one in found.breakers:
+        until = f" until {clock(one.changes_at)}" if one.changes_at else ""
+        yield f"BREAKER  {safe(one.name)} is {one.shown}{until}: {safe(one.why)}"
+    if waits := {state: count for state, count in found.actions.items() if state not in ("unknown", "dead", "left")}:
+        yield f"ACTIONS  {', '.join(f'{count} {state}' for state, count in waits.items())}"
+
+
+def _money(found: "Status") -> Iterator[str]:
+    for one in found.ceilings:
+        waits = f"; {amount(one.waiting, 'run')} waiting" if one.waiting else ""
+        spent = f"{usd(one.spent)} of {usd(one.ceiling)} spent, {usd(one.held)} held, {usd(one.left)} left"
+        yield f"MONEY    {safe(one.name, 1000)}: {spent}{waits}"
+
+
+def _as_json(found: "Status") -> dict[str, Any]:
+    ceilings = [asdict(one) | {"left": one.left, "resets_at": one.resets_at} for one in found.ceilings]
+    names = ("workflow_id", "trace", "state", "stage", "waiting_for", "next", "updated_at")
+    return {
+        "at": found.at,
+        "last": None if found.last is None else found.last.model_dump(mode="json"),
+        "alerts": found.alerts,
+        "open": dict(found.open),
+        "going": [{name: getattr(one, name) for name in names} for one in found.going],
+        "gone": [{name: getattr(one, name) for name in names} | {"how": one.how_it_ended.strip()} for one in found.gone],
+        "gates": [{"run": run, "gate": view.gate, "deadline": view.deadline, "title": view.title} for run, view in found.needs],
+        "nobody_works": found.nobody_works,
+        "workers": workers.as_json(found.workers),
+        "ceilings_micros": ceilings,
+        "breakers": [asdict(one) | {"shown": one.shown} for one in found.breakers],
+        "actions": dict(found.actions),
+        "held": unsettled.fields(found.held),
+        "untold": [asdict(one) for one in found.untold],
+        "wait_until": found.wait_until,
+    }
