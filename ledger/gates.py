@@ -92,9 +92,8 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
         close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
     if row is None and standing in _UNDECIDED:
-        return decided(
-            claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {standing} and takes no decision"
-        )
+        closed = f"gate {view.gate} is {standing} and takes no decision"
+        return decided(claim, view, authenticated=authenticated, refused=closed)
     if row is None:
         # A unique index: of two decisions that get this far the second inserts nothing, and is answered with the first.
         if _insert_winner(connection, view, claim, authenticated=authenticated, state=state):

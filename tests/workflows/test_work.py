@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.gates import GateView
+from contracts.handoff import ByPerson, Producer
 from ledger import handoffs
 from ledger.tables import edge, turn
 from ledger.views.work import sheet_of
