@@ -1,21 +1,27 @@
 """Steps that a person does: the route `human` makes them a gate, and what is handed in counts like an agent's answer."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.testing import WorkflowEnvironment
 
 from contracts.gates import GateView
 from contracts.handoff import ByPerson, Producer
-from ledger import handoffs
+from ledger import gates, handoffs
 from ledger.tables import edge, turn
 from ledger.views.work import sheet_of
-from tests.scripts import a_tester, answer, edit, item, plan, says, summary, writer
-from tests.stack import Stack, git, sample
-from tests.workflows.conftest import Start
+from tests import scripts
+from tests.activities import agentfiles
+from tests.activities.agentfiles import routed
+from tests.scripts import Turn, a_tester, answer, edit, item, plan, says, summary, writer
+from tests.stack import Stack, git, sample, stack
+from tests.workflows.conftest import Ask, Start
+from tests.workflows.test_gates import environment
+
+__all__ = ["environment"]
 
 PATH = "shop/pricing.py"
 OLD, NEW = "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
@@ -23,15 +29,6 @@ PLAN = answer(plan(item("round", [PATH])))["answer"]
 PLANNER = says("planner", answer(plan(item("round", [PATH]))))
 WRITER = writer("round", edit(PATH, OLD, NEW))
 HUMAN = '[{ model = "human" }]'
-
-
-def routed(folder: Path, **agents: str) -> Path:
-    """The shipped agents, of whom these have routes of their own, as TOML."""
-    shutil.copytree("agents", folder)
-    routes = folder / "routes.toml"
-    own = "\n".join(f"{name} = {choices}" for name, choices in agents.items())
-    routes.write_text(f"{routes.read_text()}\n[agents]\n{own}\n")
-    return folder
 
 
 async def refused(stack: Stack, view: GateView, **said: Any) -> str:
@@ -108,3 +105,64 @@ async def test_a_person_writes_by_a_patch(start: Start, tmp_path: Path) -> None:
         report = await run.result()
     assert (report.state, report.tests.verdict) == ("done", "passed")
     assert NEW.strip() in git(origin, "show", f"by/hand:{PATH}")
+
+
+INVALID: Turn = {"raw": "Sure! Here is the result: {"}
+DONE = answer(summary("by hand"))["answer"]
+LATER = '[classes]\nworker = [{ model = "scripted:any" }, { model = "human:maria", when = ["invalid", "unsure"] }]\n'
+
+
+async def test_a_person_comes_after_a_model_where_the_route_says_so(asking: Ask) -> None:
+    """After a reply that cannot be used whom the route names is asked, and nobody else: with that reply and what is wrong with
+    it. Their question goes to a person like any, and the step to them again with the answer."""
+    question = {"id": "which", "text": "Which one?", "options": []}
+    unsure = DONE | {"outcome": "unsure", "reason": "two ways", "questions": [question], "body": None}
+    async with asking(INVALID, routes=LATER, model="") as made:
+        run = await made.start()
+        view = await made.stack.gate(run, "work-1")
+        assert view.work is not None
+        sheet = await made.stack.ledger.read(sheet_of, made.stack.ledger.files, view.work)
+        assert (view.work.chosen, sheet.said[1]) == ("invalid", ("an earlier answer", INVALID["raw"]))
+        assert "Invalid JSON" in sheet.said[2][1]
+        assert "'paul' may not decide here; policy allows maria" in await refused(made.stack, view, by="paul", made=DONE)
+        await run.signal("answer", {"gate": "work-1", "by": "maria", "made": unsure})
+        await made.stack.decide(await made.stack.gate(run, "clarify"), "answer", answers={"which": "the first"})
+        view = await made.stack.gate(run, "work-2")
+        await made.stack.decide(view, "answer", made=DONE)
+        ended = await made.ended(run)
+    assert (ended.summary, ended.handoff.producer.model) == ("by hand", "human:maria")
+    assert [row.chosen for row in ended.turns] == ["first", "invalid", "first"]
+
+
+async def test_who_asked_for_the_run_may_be_kept_from_its_steps(asking: Ask, tmp_path: Path) -> None:
+    """Policy says who does steps, as of any gate; a cancelled run closes the gate."""
+    policy = tmp_path / "policy.toml"
+    table = '[gates.work]\nwho = ["*"]\n'
+    policy.write_text(Path("policy.toml").read_text().replace(table, f"{table}requester_may_approve = false\n"))
+    async with asking(routes=agentfiles.ROUTES.replace("scripted:any", "human"), policy=policy, model="") as made:
+        run = await made.start()
+        view = await made.stack.gate(run, "work-1")
+        said = await refused(made.stack, view, by="olga", made=DONE)
+        await run.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+        closed = await made.stack.ledger.read(gates.find, view.trace, "work-1")
+    assert "'olga' asked for this run and may not do its steps" in said
+    assert closed[1] == "cancelled"
+
+
+async def test_silence_is_no_answer(environment: WorkflowEnvironment, tmp_path: Path) -> None:
+    """People are reminded, the gate is handed over, and then the step could not be done: the run ends with that reason."""
+    policy = tmp_path / "policy.toml"
+    head, _, rest = Path("policy.toml").read_text().partition("[gates.work]\n")
+    policy.write_text(f'{head}[gates.work]\nescalation = ["owner"]\nexpiry = "escalate"\n{rest}')
+    agents = routed(tmp_path / "agents", planner=HUMAN)
+    script = scripts.save(tmp_path / "script.yaml", PLANNER)
+    async with stack(environment.client, tmp_path / "state", script, agents=agents, policy=policy) as running:
+        with environment.with_time_skipping_disabled():
+            run = await running.deliver(sample(tmp_path / "sample"), check="true")
+            await running.gate(run, "work-1")
+        report = await run.result()
+        said = await running.said(run)
+    assert (report.state, "nobody did the step of planner@" in report.reason) == ("could_not", True)
+    assert all(one in said for one in ("reminded of work-1", "escalated work-1 to owner", "ends the step as could_not"))
