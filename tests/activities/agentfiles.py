@@ -40,7 +40,7 @@ async def _run(context: ToolContext, arguments: ReadFile) -> ToolOutcome:
 
 def routed(folder: Path, **agents: str) -> Path:
     """The shipped agents, of whom these have routes of their own, as TOML."""
-    shutil.copytree("agents", folder)
+    shutil.copytree(Path(__file__).parents[2] / "agents", folder)
     routes = folder / "routes.toml"
     own = "\n".join(f"{name} = {choices}" for name, choices in agents.items())
     routes.write_text(f"{routes.read_text()}\n[agents]\n{own}\n")

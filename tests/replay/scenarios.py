@@ -23,13 +23,8 @@ from tests.workflows.reviewing import HAPPY
 OLD = "    return int(cents * (100 - percent) / 100)\n"
 NEW = "    return (cents * (100 - percent) + 50) // 100\n"
 FIX = edit("shop/pricing.py", OLD, NEW)
-PATCH = f"""\
-diff --git a/shop/pricing.py b/shop/pricing.py
---- a/shop/pricing.py
-+++ b/shop/pricing.py
-@@ -8,2 +8,2 @@
--{OLD}+{NEW} 
-"""
+FILE = "shop/pricing.py"
+PATCH = f"diff --git a/{FILE} b/{FILE}\n--- a/{FILE}\n+++ b/{FILE}\n@@ -8,2 +8,2 @@\n-{OLD}+{NEW} \n"
 LINE = "Prices are whole cents.\n"
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 AGAIN = says("planner", answer(plan(item("fix", ["shop/pricing.py", "README.md"]), summary="again")), occurrence=2)
