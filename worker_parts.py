@@ -49,6 +49,7 @@ from activities.repositories.comparison import Comparison
 from activities.repositories.environments import Environments
 from activities.repositories.fetch import Fetch
 from activities.repositories.frozen_change import FrozenChange
+from activities.repositories.handed_in import HandedIn
 from activities.repositories.integration import Integration
 from activities.repositories.kept_environments import KeptEnvironments
 from activities.repositories.preparing import PASSED_ON as PASSED_ON_TO_INSTALLERS
@@ -129,8 +130,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         ledger, catalogue, providers, limits, admission, name, settings.growth, settings.breakers, vendors(settings)
     )
     journal = Journal(ledger, admission)
-    gates, results = Gates(ledger, policy), Results(ledger)
     repositories = Repositories(ledger, mirrors, workspaces)
+    gates, results = Gates(ledger, policy, HandedIn(repositories)), Results(ledger)
     fallbacks = Fallbacks(ledger, Scans(repositories))
     changes, checks, comparison = Changes(repositories), Checks(repositories, sandbox), Comparison(repositories)
     approver = (lambda key: ledger.read_now(approver_of, key)) if settings.push_trailers else (lambda _: "")

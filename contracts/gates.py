@@ -255,6 +255,9 @@ class Decided(Contract, name="decided/1"):
     answers: dict[str, str] = Field(default_factory=dict)
     reference: str = Field(default="", exclude_if=is_empty, description="the target's own id for what a person did or found")
     made: str = Field(default="", exclude_if=is_empty, description="digest of what was handed in at a `work` gate")
+    state: str = Field(
+        default="", exclude_if=is_empty, description="the artifact that a patch handed in there leaves the step's files in"
+    )
     subject: str = ""
     at: datetime
     authenticated: bool = False

@@ -38,7 +38,6 @@ class CallModel(Request, name="call_model/1"):
     tried: When = Field(default="first", description="why this call is made: `invalid` where it repairs an unusable reply")
     degraded: str = Field(default="", description="why this agent stands in for another")
     work: str = Field(default="", description="the gate at which a person has done this step instead of a model")
-    state: Digest | None = Field(default=None, description="with `work`: the workspace's state after the person's patch")
 
 
 class TurnCall(Contract):

@@ -37,4 +37,4 @@ class Work(Contract, name="work/1"):
 
 def digest_of_made(made: dict[str, Any] | None, patch: str) -> str:
     """The digest of what somebody handed in; "" for nothing."""
-    return "" if made is None and not patch else sha256(canonical({"made": made, "patch": patch}))
+    return "" if not made and not patch else sha256(canonical({"made": made, "patch": patch}))

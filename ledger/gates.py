@@ -78,25 +78,26 @@ def close(connection: Connection, trace: str, name: str, state: str) -> bool:
     return connection.execute(query.values(state=state, closed_at=now_us())).rowcount == 1
 
 
-def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool) -> Decided:
+def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool, state: str = "") -> Decided:
     """Record the decision that closes a gate. Called again for the same gate it returns what was recorded first.
 
     `won` is False if the gate has closed without a decision, was decided about another subject before a reset, or the nonce
-    has been used.
+    has been used. `state` is the artifact that a patch of the decision leaves a step's files in.
     """
     view = request.gate
     # Locked first: a decision and the deadline must not both close the gate.
-    state = _locked_state(connection, view)
+    standing = _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
     # Temporal applies a run's decisions again after a reset: the same one counts again, under its old row.
     if row is None and resets.applied_again(connection, view, claim):
         close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
-    if row is None and state in _UNDECIDED:
-        return decided(claim, view, authenticated=authenticated, refused=f"gate {view.gate} is {state} and takes no decision")
+    if row is None and standing in _UNDECIDED:
+        closed = f"gate {view.gate} is {standing} and takes no decision"
+        return decided(claim, view, authenticated=authenticated, refused=closed)
     if row is None:
         # A unique index: of two decisions that get this far the second inserts nothing, and is answered with the first.
-        if _insert_winner(connection, view, claim, authenticated=authenticated):
+        if _insert_winner(connection, view, claim, authenticated=authenticated, state=state):
             close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
     if row is None:
@@ -107,12 +108,15 @@ def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authe
     return _standing(row, view)
 
 
-def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
-    return insert(connection, view, claim, id=secrets.token_hex(16), outcome="won", authenticated=authenticated)
+def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool, state: str) -> bool:
+    identity = secrets.token_hex(16)
+    return insert(connection, view, claim, id=identity, outcome="won", authenticated=authenticated, state=state)
 
 
-def insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool) -> bool:
-    """Record a decision at a gate. False if there is one with this id, or its nonce has been used."""
+def insert(
+    connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool, state: str = ""
+) -> bool:
+    """Record a decision at a gate. False if there is one with this id, or its nonce has been used. `state` as in `win`."""
     said = claim.decision
     statement = SignedDecision.of(view, intents(connection, view.trace, view.gate), claim.verb, said)
     seals.touch(connection, view.trace, "decision", id)
@@ -127,7 +131,7 @@ def insert(connection: Connection, view: GateView, claim: Claimed, *, id: str, o
         note=said.note,
         answers=json.dumps(said.answers or {}),
         reference=said.reference,
-        made=json.dumps({"made": said.made, "patch": said.patch}) if said.made is not None or said.patch else "",
+        made=json.dumps({"made": said.made, "patch": said.patch, "state": state}) if said.made or said.patch else "",
         subject=view.subject,
         outcome=outcome,
         reason="",
@@ -172,6 +176,7 @@ def _standing(row: Row[Any], view: GateView) -> Decided:
         answers=json.loads(row.answers),
         reference=row.reference,
         made=digest_of_made(*made_in(row)),
+        state=json.loads(row.made).get("state", "") if row.made else "",
         subject=row.subject,
         at=from_us(row.at),
         authenticated=bool(row.authenticated),

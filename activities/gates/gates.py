@@ -12,7 +12,8 @@ from activities.gates.facts import added_facts
 from activities.gates.four_eyes import counted_as, everybody
 from activities.gates.origins import from_outside
 from activities.gates.standing import InForce
-from activities.gates.work import unfit
+from activities.gates.work import Handed, looked_at
+from activities.repositories.handed_in import HandedIn
 from activities.running.commit import commit_riders
 from activities.running.failpoints import reach
 from activities.running.heartbeat import committed
@@ -40,10 +41,14 @@ UNKNOWN_GATE = (
 class Gates:
     """The activities `open_gate` and `admit_decision`."""
 
-    def __init__(self, ledger: Ledger, policy: InForce) -> None:
-        """`policy` says who somebody is and which roles they have, as it is in force when they decide."""
+    def __init__(self, ledger: Ledger, policy: InForce, files: HandedIn | None = None) -> None:
+        """`policy` says who somebody is and which roles they have, as it is in force when they decide.
+
+        `files` takes the patches that people hand in; without it they are refused.
+        """
         self._ledger = ledger
         self._policy = policy
+        self._files = files
 
     @activity.defn
     async def open_gate(self, request: OpenGate) -> Opened:
@@ -78,11 +83,13 @@ class Gates:
         `won` is False, with the reason, if it does not count: the gate is then open again. Without a claim the gate is closed
         as `closes` says. Called again it returns what was recorded first.
         """
-        decided = await committed(self._ledger.tx(self._admit, request))
+        # Not in the transaction, which others wait for: it may apply a patch.
+        handed = await looked_at(request, self._files)
+        decided = await committed(self._ledger.tx(self._admit, request, handed))
         reach("gate.before_completion")
         return decided
 
-    def _admit(self, connection: Connection, request: AdmitDecision) -> Decided:
+    def _admit(self, connection: Connection, request: AdmitDecision, handed: Handed) -> Decided:
         claim, own = request.claim, list[Note]()
         # Locks the gate's row until the commit: a decision and the deadline must not both close it.
         standing = resets.whose(connection, request.gate, request.run.run_id)
@@ -98,15 +105,17 @@ class Gates:
                 _end_intents(connection, request.gate, outcome)
             commit_riders(connection, request, [*own, lines.closed(request, outcome)])
             return outcome
-        return self._decide(connection, request, claim, own)
+        return self._decide(connection, request, claim, own, handed)
 
-    def _decide(self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note]) -> Decided:
+    def _decide(
+        self, connection: Connection, request: AdmitDecision, claim: Claimed, own: list[Note], handed: Handed
+    ) -> Decided:
         refused = None if gates.is_known(connection, request.gate) else UNKNOWN_GATE
         policy = self._policy.now(connection)
         refused = refused or policy.refuses(
             request.policy, claim.verb, claim.decision.by, request.owner, works=request.gate.work is not None
         )
-        refused = refused or _too_much(request, claim) or unfit(request, claim)
+        refused = refused or _too_much(request, claim) or handed.problem
         refused = refused or from_console.not_from_there(connection, request.gate, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)
@@ -123,7 +132,8 @@ class Gates:
             outcome = counts
         elif refused is None:
             # It can still lose to an earlier decision, so nothing is approved before this returns.
-            outcome = gates.win(connection, request, claim, authenticated=signed)
+            state = self._state(connection, request, handed)
+            outcome = gates.win(connection, request, claim, authenticated=signed, state=state)
             if outcome.won and request.policy.approvals > 1:
                 outcome = outcome.model_copy(update={"approved_by": everybody(connection, request.gate, outcome)})
             if outcome.won and outcome.verb == "approve":
@@ -145,6 +155,15 @@ class Gates:
             own.append(lines.counts_again(request, claim, outcome))
         commit_riders(connection, request, own)
         return outcome
+
+    def _state(self, connection: Connection, request: AdmitDecision, handed: Handed) -> str:
+        """The digest of the state that a patch leaves a step's files in, which is stored; "" without a patch."""
+        if handed.state is None:
+            return ""
+        view, kept = request.gate, artifacts.put(connection, self._ledger.files, handed.state, "text/x-diff")
+        name = f"patch at {view.gate}"
+        artifacts.note_seen(connection, view.trace, view.path, kept.digest, name, untrusted=True, sources=("repo",))
+        return kept.digest
 
 
 def _held(connection: Connection, request: AdmitDecision, claim: Claimed) -> str | None:

@@ -1,12 +1,33 @@
-"""What a person hands in at a gate `work` is checked before it counts: the gate stays open for another try. Pure."""
+"""What a person hands in at a gate `work` is checked before it counts: the gate stays open for another try."""
 
-from contracts.gates import AdmitDecision, Claimed
+from dataclasses import dataclass
+
+from activities.repositories.handed_in import HandedIn
+from contracts.errors import Refused
+from contracts.gates import AdmitDecision
 from contracts.hand_in import problem_with
 
 
-def unfit(request: AdmitDecision, claim: Claimed) -> str | None:
-    """Why this cannot be the result of the step that the gate is about, or None. At any other gate None."""
-    work = request.gate.work
-    if work is None or claim.verb != "answer":
-        return None
-    return problem_with(work.returns, claim.decision.made) or None
+@dataclass(frozen=True)
+class Handed:
+    """What was found out about it: why it does not count, or the state that its patch leaves the step's files in."""
+
+    problem: str | None = None
+    state: bytes | None = None
+
+
+async def looked_at(request: AdmitDecision, files: HandedIn | None) -> Handed:
+    """Check what a claim hands in; nothing is found out about any other claim. Without `files` no patch is taken."""
+    work, claim = request.gate.work, request.claim
+    if work is None or claim is None or claim.verb != "answer":
+        return Handed()
+    if problem := problem_with(work.returns, claim.decision.made):
+        return Handed(problem)
+    if not claim.decision.patch:
+        return Handed()
+    if files is None or work.workspace is None:
+        return Handed("this step takes no patch")
+    try:
+        return Handed(state=await files.state(work.workspace, claim.decision.patch))
+    except Refused as error:
+        return Handed(str(error))

@@ -89,7 +89,7 @@ _COUNTS = ("count", "unchanged", "changed", "sent_back", "rejected", "undone")
 
 _COLUMNS = (
     *("NAME", "DONE", "OUTCOMES", "TURNS", "RETRIES", "P50", "P95", "P99", "TOKENS IN", "OUT", "COST P50", "P90"),
-    *("CACHED", "DEGRADED", "STEPPED UP", "ESCALATED"),
+    *("CACHED", "BY PERSON", "DEGRADED", "STEPPED UP", "ESCALATED"),
 )
 
 
@@ -103,6 +103,7 @@ def _row(name: str, one: "Quality") -> list[str]:
     tokens = [f"{one.tokens[kind]:,}{unknown}" for kind in ("tokens_in", "tokens_out")]
     shares = [
         _share(one.cached, one.turns),
+        _share(one.by_person, one.turns),
         _share(one.degraded, sum(one.outcomes.values())),
         _share(one.stepped_up, one.steps),
         _share(one.escalated, sum(one.outcomes.values())),
@@ -120,7 +121,19 @@ def _share(some: int, whole: int) -> str:
 
 
 def _fields(one: "Quality") -> dict[str, Any]:
-    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "steps", "stepped_up", "escalated")
+    counts = (
+        "turns",
+        "retries",
+        "tools",
+        "runs",
+        "runs_with_person",
+        "cached",
+        "by_person",
+        "degraded",
+        "steps",
+        "stepped_up",
+        "escalated",
+    )
     return {
         "success_per_mille": one.success,
         "outcomes": dict(one.outcomes),

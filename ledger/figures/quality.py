@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from contracts.agents import PERSON
 from contracts.ids import AGAIN
 from contracts.runs import FINAL
 from ledger.figures.charges import Charge, Sums, charges_of
@@ -29,13 +30,18 @@ ESCALATIONS = frozenset({"stuck", "clarify", "ceiling"})
 """Kinds of gates that open because a run cannot go on by itself, and not because policy asks for a review."""
 
 
+BY_HAND = f"{PERSON}:"
+"""How the model of a turn begins that a person has made."""
+
+
 @dataclass
 class Quality:
     """Figures of one agent version or one pipeline.
 
     `outcomes` counts an agent's steps by outcome (`done`, `unsure`, `could_not`; `nothing`: the run ended before they had an
     output; `open`), and a pipeline's runs by state. Latency and tokens are those of turns; a turn without usage counts in
-    `tokens_unknown` and not in `tokens`. `steps` are those that a model answered, each with its repetition as one, and
+    `tokens_unknown` and not in `tokens`. `by_person` are turns of people, which have no
+    latency. `steps` are those that a model answered, each with its repetition as one, and
     `stepped_up` those of them in which a choice meant for unusable replies or unsure steps answered; one for outages does
     not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
     runs that opened a gate of `ESCALATIONS`. `cost` is micro-dollars per ended run, with retried attempts and with what was
@@ -46,6 +52,7 @@ class Quality:
     errors: Counter[str] = field(default_factory=Counter)
     turns: int = 0
     cached: int = 0
+    by_person: int = 0
     chosen: Counter[str] = field(default_factory=Counter)
     degraded: int = 0
     steps: int = 0
@@ -177,7 +184,9 @@ def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:
         into.turns += 1
         into.cached += bool(row.cached)
         into.chosen[row.chosen] += 1
-        if not row.cached:
+        by_person = row.model_asked.startswith(BY_HAND)
+        into.by_person += by_person
+        if not row.cached and not by_person:
             into.latency.add(row.latency_ms)
         if row.unusable:
             into.errors["unusable reply"] += 1

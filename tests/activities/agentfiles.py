@@ -1,5 +1,6 @@
 """Agent files in a temporary folder, for tests that are about what such a file says."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ class FileRead(Contract):
 
 async def _run(context: ToolContext, arguments: ReadFile) -> ToolOutcome:
     return ToolOutcome(FileRead(text=arguments.path))
+
+
+def routed(folder: Path, **agents: str) -> Path:
+    """The shipped agents, of whom these have routes of their own, as TOML."""
+    shutil.copytree(Path(__file__).parents[2] / "agents", folder)
+    routes = folder / "routes.toml"
+    own = "\n".join(f"{name} = {choices}" for name, choices in agents.items())
+    routes.write_text(f"{routes.read_text()}\n[agents]\n{own}\n")
+    return folder
 
 
 def tool(

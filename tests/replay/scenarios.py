@@ -1,5 +1,6 @@
 """The ways a run can go whose histories are saved: for each what the models say, and what people do."""
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from contracts.gates import GateView
 from ledger import runs
 from ledger.money import ceilings
 from ledger.views.runs import money_of
+from tests.activities.agentfiles import routed
 from tests.activities.loads.places import MAPPING, TABLE, Place, csv, tables
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, git, held, until
@@ -21,6 +23,8 @@ from tests.workflows.reviewing import HAPPY
 OLD = "    return int(cents * (100 - percent) / 100)\n"
 NEW = "    return (cents * (100 - percent) + 50) // 100\n"
 FIX = edit("shop/pricing.py", OLD, NEW)
+FILE = "shop/pricing.py"
+PATCH = f"diff --git a/{FILE} b/{FILE}\n--- a/{FILE}\n+++ b/{FILE}\n@@ -8,2 +8,2 @@\n-{OLD}+{NEW} \n"
 LINE = "Prices are whole cents.\n"
 PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 AGAIN = says("planner", answer(plan(item("fix", ["shop/pricing.py", "README.md"]), summary="again")), occurrence=2)
@@ -32,6 +36,8 @@ reminder = "PT1S"
 escalation = ["owner"]
 expiry = "escalate"
 """
+
+WORK_IS_SHORT = SHORT.replace("gates.plan", "gates.work")
 
 NOTICES = """
 [actions."notice"]
@@ -84,6 +90,30 @@ class Scenario:
 
 async def _happy(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan")
+    await stack.approve(run, "change")
+
+
+def _by_hand(agent: str) -> Callable[[Path], dict[str, Any]]:
+    """Settings by which a person does the steps of this agent."""
+
+    def settings(place: Path) -> dict[str, Any]:
+        return {"agents": routed(place / "agents", **{agent: '[{ model = "human" }]'})}
+
+    return settings
+
+
+async def _plan_by_hand(stack: Stack, run: Run) -> None:
+    """The first answer does not fit; the second, a signal, does."""
+    view, made = await stack.gate(run, "work"), PLANNER["turns"][0]["answer"]
+    with contextlib.suppress(WorkflowUpdateFailedError):
+        await stack.decide(view, "answer", made=made | {"body": {}})
+    await run.signal("answer", {"gate": view.gate, "by": "maria", "made": made})
+    await _happy(stack, run)
+
+
+async def _write_by_hand(stack: Stack, run: Run) -> None:
+    await stack.approve(run, "plan")
+    await stack.decide(await stack.gate(run, "work"), "answer", made=answer(summary())["answer"], patch=PATCH)
     await stack.approve(run, "change")
 
 
@@ -364,6 +394,10 @@ SCENARIOS: dict[str, Scenario] = {
         gates=COMMENTS,
         pull_request=True,
     ),
+    # Steps that a person does: answered, handed in as a patch in a child, and left to the deadline.
+    "work-planned": Scenario((writer("fix", FIX), a_tester()), _plan_by_hand, settings=_by_hand("planner")),
+    "work-written": Scenario((PLANNER, a_tester()), _write_by_hand, ("write.1.fix",), settings=_by_hand("writer")),
+    "work-expired": Scenario((PLANNER,), _nobody, settings=_by_hand("planner"), gates=WORK_IS_SHORT),
     "load-given": Scenario(
         (PLANNER,), _load_the_rows, ("load.part-1",), asked=LOADED | {"mapping": MAPPING}, pipeline="Load", settings=_a_table
     ),

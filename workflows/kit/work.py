@@ -23,10 +23,14 @@ async def by_person(kit: Kit, talk: Conversation, request: CallModel, work: Work
     Raises `NobodyDid` if the gate's last deadline passes, and `Stopped` if the run stops at a ceiling meanwhile.
     """
     # Not a step of the story: the outcome is part of the agent step's state, which a continued run restores.
+    if talk.pin.resources.get("workspace") == "write" and talk.workspace is not None:
+        work = work.model_copy(update={"workspace": talk.workspace})
     decided = await hold(kit, _asked(talk, work), lambda: bool(kit.parking.stopped))
     kit.check_stopped()
     if decided.verb != "answer":
         raise NobodyDid(f"nobody did the step of {talk.pin.label} before the deadline of {decided.gate}")
+    if decided.state and talk.workspace is not None:
+        talk.workspace = talk.workspace.model_copy(update={"state": decided.state})
     # Another answer is another turn: after a reset a person may hand in something else.
     key = digest_of("work", work.turn, decided.gate, decided.made)
     request = request.model_copy(update={"key": key, "work": decided.gate})
@@ -35,6 +39,9 @@ async def by_person(kit: Kit, talk: Conversation, request: CallModel, work: Work
 
 def _asked(talk: Conversation, work: Work) -> Ask:
     facts = [f"{talk.pin.label} is routed to a person here: what they hand in is {work.returns}, and counts as the agent's"]
+    if work.workspace is not None:
+        files = work.workspace.ref
+        facts.append(f"its files: {files.base} of {files.repository}; what is changed there comes as a patch")
     if work.why:
         facts.append(f"no model answers: {work.why}")
     return Ask(

@@ -1,0 +1,47 @@
+"""`baton answer` at a gate `work`: the form, a file, field by field, and what is refused before anything is sent."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from tests.activities.agentfiles import routed
+from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
+from tests.scripts import answer, item, plan
+
+
+async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp_path: Path) -> None:
+    """What is to be done is shown, escaped, and the empty form can be filled in; a wrong file is refused with its field and
+    nothing is sent; what was typed is kept until it counts."""
+    agents = routed(tmp_path / "agents", planner='[{ model = "human" }]')
+    async with serve(*CONVERSATIONS[1:], agents=agents) as stack:
+        begun = await baton.live(*asking(origin, "--json"))
+        run = json.loads(begun.out)["run"]
+        await stack.gate(stack.client.get_workflow_handle(run), "work-1")
+        shown = await baton.live("show", run, "--gate", "work-1")
+        assert "│ You are the planner" in shown.out
+        assert "Say it clearer" in shown.out
+        assert f"baton answer {run} work-1 --file FILE" in shown.out
+        form = json.loads((await baton.live("answer", run, "--form")).out)
+        assert (form["outcome"], form["body"]["items"]) == ("done", [])
+        whole = baton.folder / "plan.json"
+        whole.write_text(json.dumps(form))
+        wrong = await baton.live("answer", run, "--yes", "--file", str(whole))
+        assert (wrong.code, "nothing was sent: it does not fit plan/2: body." in wrong.err) == (2, True)
+        assert (await baton.live("answer", run, "--yes")).code == 2
+        typed = [
+            ("could_not): ", "unsure\n"),
+            ("is not done): ", "no time\n"),
+            ("one? [y/N] ", "n\n"),
+            ("as it goes? [y/N]", "n\n"),
+            ("maria? [y/N] ", "n\n"),
+        ]
+        declined = await asyncio.to_thread(baton.process, "answer", run, "--by", "maria", typed=typed)
+        assert (declined.code, "nothing was sent" in declined.out) == (1, True)
+        kept = list((stack.settings.state / "drafts").iterdir())
+        assert json.loads(kept[0].read_text())["reason"] == "no time"
+        whole.write_text(json.dumps(answer(plan(item("fix", ["README.md"])))["answer"]))
+        sent = await baton.live("answer", run, "--yes", "--file", str(whole), "--by", "maria")
+        assert (sent.code, list(kept[0].parent.iterdir())) == (0, [])
+        why = await baton.live("why", f"{run}/work-1")
+        assert "answer by maria" in why.out
+        await stack.gate(stack.client.get_workflow_handle(run), "plan-1")
