@@ -15,11 +15,12 @@ import pytest
 from activities.git import Mirrors
 from activities.repositories.workspaces import Workspaces
 from activities.sandbox import Sandbox
-from activities.tools.base import ToolContext, ToolOutcome
-from activities.tools.program import WRITING
+from activities.tools.base import ToolContext, ToolOutcome, ToolProblem
+from activities.tools.program import ANSWERING, WRITING
 from activities.tools.programs import Programs
 from contracts.programs import ProgramCall, ProgramRan, ProgramSetting, ProgramTask
 from contracts.repositories import WorkspaceRef
+from tests.activities.actions.servers import web
 from tests.repositories import plain, repository
 
 NAME = "01990000-trace/write/item-1"
@@ -178,6 +179,50 @@ sys.stdout.write("x" * 5_000_000 + "\\n")
     assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if f"{os.getpid()}00000".encode() in _read(one)]
     # Nobody but the worker gets near a program that could be run as it.
     assert stat.S_IMODE((tmp_path / "workspaces" / "files").stat().st_mode) == 0o700
+
+
+async def test_it_reaches_declared_hosts_and_no_other(place: Place) -> None:
+    """By the proxy's variables; without hosts there is no way out at all, and the way is no part of its folder."""
+    with web() as site, web() as other:
+        text = f"""
+import os, urllib.request as u
+assert not os.path.exists(".baton")
+for address in ({site.address!r}, {other.address!r}):
+    try:
+        print(u.urlopen(address + "/hook", b"1", timeout=20).status)
+    except OSError as error:
+        print(getattr(error, "code", "no way"))
+{WRITES}
+"""
+        for hosts, said in (((site.address.removeprefix("http://"),), "201\n403\n"), ((), "no way\nno way\n")):
+            ran, output, _ = await place.run(text, hosts=hosts)
+            assert (ran.outcome, output) == ("done", said)
+        assert (len(site.book), other.book) == (1, [])
+
+
+async def test_a_step_without_a_workspace_is_answered_by_the_last_line() -> None:
+    """It runs in an empty folder, whose files count for nothing."""
+    text = 'import os; assert os.listdir() == []; open(\'x\', \'w\'); print(\'{"outcome": "done", "body": {"a": 1}}\')'
+    programs = Programs({"ours": ProgramSetting(about="a test", argv=("python3", "-c", text))})
+    context = ToolContext("t", "p", "mapper", sandbox=Sandbox.find(), programs=programs)
+    done = await ANSWERING.call(context, ProgramCall(program="ours", task=TASK).stored())
+    assert isinstance(done.result, ProgramRan)
+    assert (done.result.outcome, done.result.body) == ("done", {"a": 1})
+
+
+async def test_what_cannot_be_run_is_said(place: Place) -> None:
+    """A program that is not there, one that no table declares, a variable that is not set, a worker without a sandbox."""
+    ran, _, _ = await place.run("", argv=("no-such-agent", "--go"))
+    assert (ran.outcome, "there is no such program in the sandbox" in ran.reason) == ("could_not", True)
+    with pytest.raises(ToolProblem, match="which the worker does not have"):
+        await place.run(DONE, {"KEY": ""})
+    for sandbox, programs, why in (
+        (Sandbox.find(), Programs(), "no program is called 'ours'"),
+        (None, Programs(), "no sandbox"),
+    ):
+        context = ToolContext("t", "p", "a", sandbox=sandbox, programs=programs)
+        with pytest.raises(ToolProblem, match=why):
+            await ANSWERING.call(context, ProgramCall(program="ours", task=TASK).stored())
 
 
 def _read(path: Path) -> bytes:
