@@ -175,6 +175,8 @@ class Workspaces:
         index.parent.mkdir(parents=True, exist_ok=True)
         # Of the start, which every patch goes from, whatever the folder holds now.
         mirror.checkout(now, self._path("files", name), keep=Kept(index, start))
+        # A program can leave one that runs as this user whoever starts it: nobody else may get in here.
+        self._path("files", name).parent.chmod(0o700)
         # Last: from here on the folder is trusted.
         self._mark(name, Marker(ref=ref, start_tree=start, state=state, links=True))
 

@@ -7,6 +7,7 @@ from activities.turns.replies import Judgement
 from contracts.handoff import Handoff
 from contracts.money import usd
 from contracts.notices import Occasion
+from contracts.programs import ProgramRan
 from contracts.runs import WHEN_WRITTEN, Importance, Note, RunRef
 from contracts.text import amount
 from contracts.turns import CallModel, RunTool
@@ -148,6 +149,25 @@ def _breaker(
         next=following,
         importance=importance,
         tells=tells,
+    )
+
+
+def program_ran(request: RunTool, actor: str, ran: ProgramRan, state: str | None) -> Note:
+    """An outside program has ended; `state` is the workspace's after it. What it cost is not known, and the line says so."""
+    code = "it was stopped" if ran.exit_code is None else f"exit code {ran.exit_code}"
+    again = ""
+    if ran.starts > 1:
+        again = f"; it was started {ran.starts} times, because its worker was lost: each start may have cost"
+    return Note(
+        key=f"tool:{request.turn}/{request.index}",
+        at=WHEN_WRITTEN,
+        stage=request.run.path,
+        actor=actor,
+        did=f"the program {ran.program} ended: {ran.outcome}, {code}, {ran.seconds} s",
+        why=f"{ran.reason or ran.summary or 'it says nothing'}; unmetered: what it cost is not known{again}"[:WHY_LIMIT],
+        next="what it changed counts" if state else "nothing of it stays",
+        inputs=(request.turn,),
+        outputs=(state,) if state else (),
     )
 
 

@@ -31,7 +31,7 @@ from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
 from contracts.errors import BatonError, DiskUnavailable
-from contracts.programs import PROGRAM, RUN_PROGRAM
+from contracts.programs import PROGRAM, RUN_PROGRAM, ProgramRan
 from contracts.repositories import Workspace
 from contracts.text import for_model
 from contracts.turns import RunTool, ToolDone
@@ -245,6 +245,8 @@ class Tools:
         handoffs.link(connection, f"{request.turn}/{request.index}", "derived", [request.turn])
         error, label = str(outcome.body.get("error", "")), _agent(request).label
         line = lines.tool_ran(request, label, name, state, error, failed=outcome.failed, repeated=outcome.repeated)
+        if name == RUN_PROGRAM and not outcome.failed:
+            line = lines.program_ran(request, label, ProgramRan.model_validate(outcome.body["result"]), state)
         commit_riders(connection, request, [line])
         return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
 

@@ -36,3 +36,11 @@ def agents(folder: Path, routes: str = WRITER.format(name="ours")) -> Path:
 def program(text: str, **more: Any) -> ProgramSetting:
     """A program in Python that begins as `SAID`."""
     return ProgramSetting(about="writes for tests", argv=("python3", "-c", SAID + text), **more)
+
+
+def cmdline(path: Path) -> bytes:
+    """A file of /proc; empty where its process has just ended."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
