@@ -1,4 +1,4 @@
-"""What code holds against the diagnoses of several services: changes that collide, and statements that cannot both be right. Pure."""
+"""What code checks across diagnoses: changes that collide, and statements that cannot both be right. Pure."""
 
 import itertools
 import posixpath

@@ -195,7 +195,8 @@ def _facts(course: Course) -> tuple[str, ...]:
 
     facts = [f"{name}: {one.diagnosis.fault}: {one.diagnosis.cause}"[:600] for name, one in course.found.items()]
     facts += [f"{name}: could not: {why}"[:600] for name, why in course.failed.items()]
-    for two in (*course.contradictions, *course.conflicts):
+    apart: tuple[Contradiction | Conflict, ...] = (*course.contradictions, *course.conflicts)
+    for two in apart:
         facts += [f"{two.id}: {two.on}{ruled(two.id)}"[:600], *(f"{two.id}, one side: {side}" for side in two.sides)]
     facts += [f"to be made: {one.id}: {said(one.change)}"[:600] for one in course.chosen]
     wanted = {one.id for one in course.chosen}
