@@ -51,13 +51,15 @@ _NAMED = (
 _STOP = frozenset(
     {"is", "are", "was", "value", "not", "the", "must", "missing", "error", "failed", "named", "called", "of", "for", "in"}
 )
-_ADDRESS = re.compile(r"(?:https?://|@|\b)((?:[A-Za-z][\w-]*(?:\.[\w-]+)*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])):(\d{2,5})\b")
+_ADDRESS = re.compile(
+    r"(?:https?://|@|(?<![\w.-]))((?:[A-Za-z][\w-]*(?:\.[\w-]+)*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])):(\d{2,5})\b"
+)
 _PLACED = re.compile(r"^\w+\.(?:py|java|go|js|ts|rb|c|cc|cpp|rs)$")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What an error means. `name` is what is used up, the setting, or HOST:PORT that does not answer; "" where none is named."""
+    """What an error means. `name`: what is used up, the setting, or HOST:PORT that does not answer; "" where none is named."""
 
     meaning: Meaning
     name: str = ""

@@ -114,8 +114,10 @@ def _level_of(text: str) -> tuple[Level, str]:
     if keyed is not None and keyed[1].casefold() in _AS:
         return _AS[keyed[1].casefold()], text
     found = _LEVEL.search(head)
-    # A word in small letters, far into the line, is prose.
-    if found is None or (found[1].islower() and found.start() > 40):
+    # A word in small letters is prose, unless it stands first or is marked off.
+    if found is None or (
+        found[1].islower() and found.start() and text[found.end() : found.end() + 1] not in ("]", ":", ")", "|")
+    ):
         return "info", text
     said = f"{text[: found.start()].strip(' [(<')} {text[found.end() :].lstrip(' ]):|>-')}".strip()
     return _AS[found[1].casefold()], said

@@ -151,7 +151,7 @@ async def _waits(running: Stack, run: Any) -> bool:
 
 
 async def test_what_fails_is_a_part_and_what_is_unclear_is_asked(start: Start, tmp_path: Path) -> None:
-    """Ambiguous: the planner asks. Incomplete: a service without a log could not, another's agent gives up, the third is done."""
+    """Ambiguous: the planner asks. Incomplete: a service without a log could not, another agent gives up, the third is done."""
     services = [*logs(tmp_path / "logs", pay=PAY, users=USERS), {"name": "gone", "logs": [str(tmp_path / "logs" / "*.gone")]}]
     question = {"id": "which", "text": "Which of the two outages?", "options": ["one", "two"]}
     script = (
