@@ -91,7 +91,7 @@ async def test_two_that_blame_each_other_are_both_heard(client: Client, tmp_path
     services[0]["restart"] = "ops/again"
     (tmp_path / "ops").mkdir()
     command = {"argv": ["true"], "about": "starts the shop anew"}
-    ops = {"ops": {"kind": "command", "folder": str(tmp_path / "ops"), "commands": {"again": command}}}
+    ops = {"ops": {"kind": "commands", "folder": str(tmp_path / "ops"), "commands": {"again": command}}}
     policy = tmp_path / "policy.toml"
     policy.write_text(Path("policy.toml").read_text() + ("" if "command.run" in Path("policy.toml").read_text() else RESTARTS))
     script = scripts.save(tmp_path / "script.yaml", *AGENTS)
@@ -155,7 +155,10 @@ async def test_what_fails_is_a_part_and_what_is_unclear_is_asked(start: Start, t
     services = [*logs(tmp_path / "logs", pay=PAY, users=USERS), {"name": "gone", "logs": [str(tmp_path / "logs" / "*.gone")]}]
     question = {"id": "which", "text": "Which of the two outages?", "options": ["one", "two"]}
     script = (
-        says("incident_planner", unsure("two readings", question), answer({"summary": "The first.", "looks": []})),
+        says(
+            "incident_planner", unsure("two readings", question), answer({"summary": "The first.", "looks": []}), text="It was"
+        ),
+        planned(),
         finds("pay", could_not("the log says nothing")),
         finds("users", answer(diagnosis("none", "All is well."))),
         weighs("Nothing to see."),
