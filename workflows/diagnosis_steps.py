@@ -56,12 +56,13 @@ class Course:
 
     def told(self) -> dict[str, Any]:
         """The report's fields, as far as the run got."""
+        names = [one.name for one in self.asked.services]
         outcomes = tuple(self.became.get(one.id) or FixOutcome(fix=one, became="proposed") for one in self.fixes)
         return {
             "question": self.asked.question,
             "summary": self.weighed.summary if self.weighed else "",
             "roots": ranked_roots(self.weighed, self.found),
-            "services": tuple(outcome_of(one.name, self.found.get(one.name), self.failed) for one in self.asked.services),
+            "services": tuple(outcome_of(one, self.found.get(one), self.failed, len(names)) for one in names),
             "timeline": moments(self.found),
             "conflicts": self.conflicts,
             "contradictions": self.contradictions,

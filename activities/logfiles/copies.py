@@ -55,6 +55,9 @@ from ledger.db import Ledger
 CONFIG_KEPT = 256 * 1024
 """Most bytes of a configuration file."""
 
+QUOTES = 3
+"""Most quotes of a claim that are handed on."""
+
 COMMAND_TIME = timedelta(minutes=2)
 COMMAND_OUTPUT = 8 * 1024 * 1024
 
@@ -188,7 +191,7 @@ class LogCopies:
         for claim in request.diagnosis.claims:
             found, why = self._supported(claim, snapshot)
             if found:
-                good.append(claim.model_copy(update={"quotes": tuple(found)}))
+                good.append(claim.model_copy(update={"quotes": tuple(found[:QUOTES])}))
             else:
                 bad.append(Unsupported(claim=claim, reason=why))
         return CheckedDiagnosis(

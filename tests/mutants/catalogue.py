@@ -6,6 +6,7 @@ from tests.mutants import (
     borders,
     condemned,
     contents,
+    diagnoses,
     edges,
     effects,
     gates,
@@ -43,6 +44,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *policy.MUTANTS,
     *record.MUTANTS,
     *reviews.MUTANTS,
+    *diagnoses.MUTANTS,
     *signatures.MUTANTS,
     *taint.MUTANTS,
 )
