@@ -45,16 +45,16 @@ def context(tmp_path: Path) -> Iterator[ToolContext]:
     ledger.close()
 
 
-async def used(tool: str, context: ToolContext, **asked: Any) -> Any:
+async def used(tool: str, there: ToolContext, **asked: Any) -> Any:
     """The result of a call, which a model may see all of."""
-    done = await TOOLS[tool].call(context, json.dumps(asked).encode())
+    done = await TOOLS[tool].call(there, json.dumps(asked).encode())
     assert len(done.result.model_dump_json()) <= RESULT_LIMIT
     return done.result
 
 
-async def rows(context: ToolContext, tool: str, **asked: Any) -> tuple[str, ...]:
+async def rows(there: ToolContext, tool: str, **asked: Any) -> tuple[str, ...]:
     """The rows of a call."""
-    found: tuple[str, ...] = (await used(tool, context, **asked)).rows
+    found: tuple[str, ...] = (await used(tool, there, **asked)).rows
     return found
 
 
@@ -88,7 +88,7 @@ async def test_lines_are_read_by_number_and_from_the_end(context: ToolContext) -
 
 async def test_what_cannot_be_read_is_said(context: ToolContext) -> None:
     """Another file, an expression that is none or takes for ever, and a step without copies."""
-    with pytest.raises(ToolProblem, match="there are a.log, a.ini"):
+    with pytest.raises(ToolProblem, match=r"there are a\.log, a\.ini"):
         await used("read_copy", context, file="../../etc/passwd")
     with pytest.raises(ToolProblem, match="no regular expression"):
         await used("find_records", context, pattern="(", regex=True)
