@@ -35,11 +35,7 @@ class Slow:
 
     inner: Provider
     seconds: float
-
-    @property
-    def name(self) -> str:
-        """That of the provider that answers."""
-        return self.inner.name
+    name: str = "scripted"
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The answer, later."""

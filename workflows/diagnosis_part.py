@@ -82,11 +82,11 @@ class DiagnoseService:
                 if not self.kit.inbox.paused:
                     break
                 await workflow.wait_condition(lambda: not self.kit.inbox.paused or work.done())
-        finally:
-            if not work.done():
-                work.cancel()
-                # Until its gates are closed and its calls have settled.
-                await asyncio.gather(work, return_exceptions=True)
+        except asyncio.CancelledError:
+            # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
+            await _ended(work)
+            raise
+        await _ended(work)
         not_cancelled()
         return self._could_not(f"no diagnosis within {amount(asked.minutes, 'minute')}")
 
@@ -162,6 +162,12 @@ class DiagnoseService:
 
     def _could_not(self, reason: str) -> Handoff[Any]:
         return made_by_us(self.kit.ref, "coordinator", "could_not", reason)
+
+
+async def _ended(work: "asyncio.Task[Handoff[Any]]") -> None:
+    """Cancel what is under way, and wait until its gates are closed and its calls have settled."""
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
 
 
 async def diagnose_all(kit: Kit, asked: DiagnosisInput, looks: dict[str, str], number: int) -> dict[str, Handoff[Any]]:
