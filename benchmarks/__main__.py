@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    diagnosis,
     edits,
     gates,
     growth,
@@ -30,6 +31,7 @@ from benchmarks.report import write
 RESULTS = Path(__file__).parent / "results"
 
 ABOUT = {
+    "diagnosis": "three services in one run beside three runs, with models that take 4 s: seconds; about 2 minutes",
     "edits": "one edit in a repository of 200 files and in one of 30,000: seconds; about 1 minute",
     "growth": "stored bytes of a tool loop of 5, 20 and 80 turns (with --long also 300 and 1,000); about 1 minute",
     "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
@@ -86,6 +88,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await packages.run(_say, chosen)
     if asked.name == "review":
         return await review.run(_say, [one for one in review.listed() if asked.only is None or one.name in asked.only])
+    if asked.name == "diagnosis":
+        return await diagnosis.run(diagnosis.Sizes(asked.rounds or diagnosis.Sizes.rounds), _say)
     if asked.name == "gates":
         return await gates.run(gates.Sizes(asked.runs or gates.Sizes.runs, asked.rounds or gates.Sizes.rounds), _say)
     if asked.name == "parked":

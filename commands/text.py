@@ -181,11 +181,17 @@ def tell_report(out: Out, report: Mapping[str, Any]) -> None:
 
 
 def _in_form(ended: "Report", form: str) -> str:
+    from contracts.diagnosis import DiagnosisReport
+    from contracts.diagnosis_forms import markdown
     from contracts.review import ReviewReport
     from contracts.review_forms import FORMS
 
-    if not isinstance(ended, ReviewReport):
-        raise Usage(f"{safe(ended.run, 1000)} has no report in the form {form}; only reviews have one. Leave --as out")
+    if form not in ended.forms:
+        has = f"; it has {', '.join(ended.forms)}" if ended.forms else "; only reviews and diagnoses have one"
+        raise Usage(f"{safe(ended.run, 1000)} has no report in the form {form}{has}. Leave --as out")
+    if isinstance(ended, DiagnosisReport):
+        return markdown(ended)
+    assert isinstance(ended, ReviewReport)
     return FORMS[form](ended)
 
 

@@ -32,7 +32,7 @@ from contracts.diagnosis_parts import (
 from contracts.reports import Reading, Report
 
 ServiceState = Literal["faulty", "affected", "healthy", "unknown", "could_not"]
-"""faulty: the cause lies in it. affected: it lies elsewhere. unknown: its diagnostician could not tell. could_not: nobody did."""
+"""faulty: the cause lies in it. affected: it lies elsewhere. unknown: the logs do not say. could_not: there is no diagnosis."""
 
 CLAIMS_SHOWN = 6
 
@@ -68,7 +68,7 @@ class FixOutcome(Contract):
 
     fix: Fix
     became: Literal["made", "failed", "escalated", "not_chosen", "proposed"] = Field(
-        description="made: its action has a receipt. failed: it has none, or a bad one. escalated: no action is declared for it, "
+        description="made: its action has a receipt. failed: it has none, or a bad one. escalated: no action is declared, "
         "so that a person does it. not_chosen: the weigher or a person left it out. proposed: the run only reports"
     )
     why: str = ""
@@ -119,7 +119,7 @@ class DiagnosisReport(Report, name="diagnosis_report/1"):
 
     def _apart(self) -> tuple[tuple[str, str], ...]:
         ruled = {one.id: f"  Weighed: {one.holds or 'undecided'}, {one.why}" for one in self.rulings}
-        both = (*self.contradictions, *self.conflicts)
+        both: tuple[Contradiction | Conflict, ...] = (*self.contradictions, *self.conflicts)
         return tuple((one.id, f"{one.on}: {one.sides[0]} / {one.sides[1]}{ruled.get(one.id, '')}") for one in both)
 
     def _fixes(self) -> tuple[tuple[str, str], ...]:

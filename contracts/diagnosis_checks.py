@@ -1,4 +1,4 @@
-"""What code holds against the diagnoses of several services: changes that collide, and statements that cannot both be right. Pure."""
+"""What code checks across diagnoses: changes that collide, and statements that cannot both be right. Pure."""
 
 import itertools
 import posixpath
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from contracts.diagnosis_input import Service
 from contracts.diagnosis_parts import CheckedDiagnosis, Conflict, Contradiction, Fix, ProposedChange
-from contracts.resources import Resource, overlaps, resource
+from contracts.resources import Resource, file_resource, overlaps, resource
 
 MUTUAL = "each blames the other"
 """What a contradiction is about where two services blame each other."""
@@ -63,7 +63,7 @@ def _fix(service: str, number: int, change: ProposedChange) -> Fix:
 def _touched(service: str, change: ProposedChange) -> Iterator[Resource]:
     """What a change touches. Raises `ValueError` for a name that its kind cannot have."""
     if change.kind == "file":
-        yield resource("file", change.name.lstrip("/"))
+        yield file_resource(change.name.lstrip("/"))
     elif change.kind == "setting":
         # One key of one file; without a file, of the service: two services may have settings of the same name.
         where = change.file.lstrip("/") or service

@@ -46,11 +46,6 @@ class Service(Input):
         exclude_if=is_none,
         description="TARGET/COMMAND: the declared command that starts it anew; None: a person does",
     )
-    config_at: Name | None = Field(
-        default=None,
-        exclude_if=is_none,
-        description="which [targets.NAME] its configuration is written through, by its file's name; None: a person does",
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -89,8 +84,8 @@ class DiagnosisInput(PipelineInput, name="diagnosis_input/1"):
     services: Annotated[tuple[Service, ...], Typed("-s", "services", option="--service")] = Field(
         min_length=1,
         max_length=SERVICES,
-        description="a service as NAME=LOGS (paths or globs, separated by commas), or @FILE: a TOML file with a table for each; "
-        "once for each service",
+        description="a service as NAME=LOGS (paths or globs, with commas between), or @FILE: TOML with a table for each; "
+        "once per service",
     )
     question: Annotated[str, Typed("-q"), From("ticket")] = Field(
         default="", max_length=4000, description="what is seen, in plain words; None: whatever the logs show"

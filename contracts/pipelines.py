@@ -86,7 +86,7 @@ PIPELINES: tuple[PipelineSpec, ...] = (
     PipelineSpec(
         workflow="Diagnosis",
         command="diagnose",
-        help="Diagnose services by their logs, all at once: root causes with quoted lines, what contradicts, and fixes by tier.",
+        help="Diagnose services by their logs, all at once: causes with quoted lines, contradictions, and fixes by tier.",
         contracts_in="contracts.diagnosis",
         parts=("DiagnoseService",),
     ),

@@ -47,7 +47,7 @@ def _markdown(report: ReviewReport) -> Iterator[str]:
         yield "**Scripted model: no real model was used.**"
         yield ""
     if report.summary:
-        yield _escaped(report.summary, 2000)
+        yield escaped(report.summary, 2000)
         yield ""
     for one in report.checked.findings[:SHOWN]:
         yield from _finding(one)
@@ -56,9 +56,9 @@ def _markdown(report: ReviewReport) -> Iterator[str]:
         yield ""
     yield from _section("Where reviewers disagree", (_apart(one) for one in report.checked.disagreements))
     yield from _section("Unproven: the quote is not where it says", (_unproven(one) for one in report.checked.unproven))
-    yield from _section("Not looked at", (_escaped(text, 500) for text in (*report.missing, *report.checked.not_looked_at)))
+    yield from _section("Not looked at", (escaped(text, 500) for text in (*report.missing, *report.checked.not_looked_at)))
     commits = f"{report.base[:12]} to {report.head[:12] or 'the patch'}"
-    yield f"Compared {commits}. Run {_code(report.run)}."
+    yield f"Compared {commits}. Run {code_span(report.run)}."
 
 
 def comment_of(report: ReviewReport) -> str:
@@ -75,16 +75,16 @@ def comment_of(report: ReviewReport) -> str:
 
 
 def _finding(one: Ranked) -> Iterator[str]:
-    by = f", by {', '.join(_code(name) for name in one.by)}" if one.by else ""
-    rule = f" {_code(one.rule)}" if one.rule else ""
-    yield f"### {one.severity}: {_escaped(one.what)}{rule}"
+    by = f", by {', '.join(code_span(name) for name in one.by)}" if one.by else ""
+    rule = f" {code_span(one.rule)}" if one.rule else ""
+    yield f"### {one.severity}: {escaped(one.what)}{rule}"
     yield ""
-    yield f"{_code(f'{one.file}:{one.line}')}, {one.confidence // 10} % sure{by}"
+    yield f"{code_span(f'{one.file}:{one.line}')}, {one.confidence // 10} % sure{by}"
     yield ""
     yield from _fenced(one.quote, "")
     for text in (one.why, one.suggestion):
         if text:
-            yield _escaped(text)
+            yield escaped(text)
             yield ""
     if one.patch:
         yield "A patch that applies:"
@@ -99,21 +99,23 @@ def _section(title: str, rows: Iterator[str]) -> Iterator[str]:
 
 
 def _unproven(one: Unproven) -> str:
-    return f"{_code(one.finding.file)}: {_escaped(one.finding.what)} ({_escaped(one.reason)})"
+    return f"{code_span(one.finding.file)}: {escaped(one.finding.what)} ({escaped(one.reason)})"
 
 
 def _apart(one: Disagreement) -> str:
-    sides = "; ".join(f"{_code(side.by)} says {side.severity or 'nothing'}: {_escaped(side.what)}" for side in one.sides)
-    return f"{_code(f'{one.file}:{one.line}')}, about {one.about}: {sides}"
+    sides = "; ".join(f"{code_span(side.by)} says {side.severity or 'nothing'}: {escaped(side.what)}" for side in one.sides)
+    return f"{code_span(f'{one.file}:{one.line}')}, about {one.about}: {sides}"
 
 
-def _escaped(text: str, limit: int = 600) -> str:
+def escaped(text: str, limit: int = 600) -> str:
+    """The text on one line of Markdown, in which nothing becomes a link, a mention or markup."""
     # Every special character: a `@name` in a quoted comment would call somebody, and an image would load from elsewhere.
     shown = _SPECIAL.sub(r"\\\1", one_line(text, limit))
     return _CALLS.sub("\\g<0>\u200b", shown)
 
 
-def _code(text: str) -> str:
+def code_span(text: str) -> str:
+    """The text as code within a line of Markdown."""
     return f"`{one_line(text, 300).replace('`', chr(39))}`"
 
 

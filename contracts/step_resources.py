@@ -46,7 +46,7 @@ class Folder(Contract):
 
 
 class Logs(Contract):
-    """The log files of the settings' `[logs.NAME]`, or copies that a run has made of a service's. Logs are read, never written."""
+    """The log files of the settings' `[logs.NAME]`, or a run's copies of a service's. Logs are read and never written."""
 
     kind: ClassVar[ResourceKind] = "logs"
 

@@ -1,4 +1,4 @@
-"""Diagnosis: plan → one child per service, all at once → conflicts and contradictions by code → weigh → checkpoint → fixes by tier."""
+"""Diagnosis: plan → a child per service, all at once → what collides, by code → weigh → checkpoint → fixes by tier."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from workflows.kit.pipeline import Pipeline
 class Diagnosis(Pipeline[DiagnosisInput, DiagnosisReport]):
     """Diagnose several services at once, and mend them as policy has it."""
 
-    reports, first, performs = DiagnosisReport, "the planner says what is looked for", True
+    reports, first, performs, workspaces = DiagnosisReport, "the planner says what is looked for", True, True
     agents, gates = ("incident_planner", "diagnostician", "weigher"), ("clarify", "plan", "conflict", "stuck")
 
     def __init__(self) -> None:
@@ -26,13 +26,16 @@ class Diagnosis(Pipeline[DiagnosisInput, DiagnosisReport]):
         """Return the final report. Fails only if the system or the input, not the work, was the reason."""
         return await self.conduct(asked)
 
+    def uses(self, asked: DiagnosisInput) -> tuple[str, ...]:
+        """One that reads code as well, where a service has a repository."""
+        code = ("source_diagnostician",) if any(one.repository for one in asked.services) else ()
+        return (*self.agents, *code)
+
     def acts(self, asked: DiagnosisInput) -> tuple[str, ...]:
         """The types of action that the services' declared ways to mend them are of."""
         if asked.report_only:
             return ()
-        kinds = {"command.run": any(one.restart for one in asked.services)}
-        kinds["file.write"] = any(one.config_at for one in asked.services)
-        return tuple(kind for kind, wanted in kinds.items() if wanted)
+        return ("command.run",) if any(one.restart for one in asked.services) else ()
 
     async def story(self, asked: DiagnosisInput) -> None:
         """From logs to causes and fixes. What could not be diagnosed is in the report, and holds nobody up."""

@@ -2,11 +2,14 @@
 
 import json
 
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
 from activities.actions.prepare import Preparing
 from contracts.act import PrepareAction
 from contracts.diagnosis import FixOutcome
 from contracts.diagnosis_input import Service
 from contracts.diagnosis_parts import Fix
+from workflows.kit.ends import cause_of
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER
 from workflows.kit.perform import perform
@@ -27,7 +30,13 @@ async def _restart(kit: Kit, restart: str, fix: Fix) -> FixOutcome:
     target, _, command = restart.partition("/")
     arguments = {"target": target, "event": f"{fix.id}/{kit.ref.trace}", "command": command}
     request = PrepareAction(run=kit.ref, type="command.run", arguments=json.dumps(arguments), undo="")
-    prepared = await kit.do(Preparing.prepare_action, request, f"action: check the fix {fix.id}", **LEDGER)
+    try:
+        prepared = await kit.do(Preparing.prepare_action, request, f"action: check the fix {fix.id}", **LEDGER)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        # A target that is not declared is no reason to lose the diagnosis.
+        return FixOutcome(fix=fix, became="failed", why=cause_of(error)[:1000])
     receipt = await perform(kit, prepared.intent, prepared.arguments, known=prepared.facts)
     made = receipt.state in DONE
     why = "" if made else receipt.problem or receipt.state

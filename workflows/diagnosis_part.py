@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.logfiles.copies import LogCopies
+from activities.repositories.fetch import Fetch
 from contracts.base import sha256
 from contracts.diagnosis_input import DiagnosisInput
 from contracts.diagnosis_parts import (
@@ -25,6 +26,7 @@ from contracts.handoff import Handoff, Producer
 from contracts.ids import handoff_id
 from contracts.inputs import RunContext
 from contracts.outside import as_taint
+from contracts.repositories import PrepareRepository, Workspace, WorkspaceRef
 from contracts.step_resources import Logs
 from contracts.text import amount
 from workflows.kit.ask import ask
@@ -80,11 +82,11 @@ class DiagnoseService:
                 if not self.kit.inbox.paused:
                     break
                 await workflow.wait_condition(lambda: not self.kit.inbox.paused or work.done())
-        finally:
-            if not work.done():
-                work.cancel()
-                # Until its gates are closed and its calls have settled.
-                await asyncio.gather(work, return_exceptions=True)
+        except asyncio.CancelledError:
+            # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
+            await _ended(work)
+            raise
+        await _ended(work)
         not_cancelled()
         return self._could_not(f"no diagnosis within {amount(asked.minutes, 'minute')}")
 
@@ -95,7 +97,7 @@ class DiagnoseService:
         kit.note(
             f"copied {amount(len(seen.files), 'file')} of {name}", "; ".join(seen.notes)[:1000], "the diagnostician reads them"
         )
-        step = await self._asked(asked, seen)
+        step = await self._asked(asked, *await self._code(asked, seen))
         match step.ended:
             case Done(body):
                 unsure = ""
@@ -108,7 +110,23 @@ class DiagnoseService:
         by = f"{step.handoff.producer.agent}{' (degraded)' if step.handoff.degraded else ''}"
         return self._handed_on(checked.model_copy(update={"by": by, "handoff": step.handoff.id, "unsure": unsure}), step)
 
-    async def _asked(self, asked: DiagnoseServiceInput, seen: Snapshot) -> Step[Diagnosis]:
+    async def _code(self, asked: DiagnoseServiceInput, seen: Snapshot) -> tuple[Snapshot, Workspace | None]:
+        """The files of its repository, where there is one. One that cannot be fetched is a note: the logs are still there."""
+        name = asked.service.repository
+        if name is None or self.kit.pins.agents["source_diagnostician"].keyless:
+            return seen, None
+        request = PrepareRepository(run=self.kit.ref, repository=name, base=None, check=None, checks_later=True)
+        try:
+            base = await self.kit.do(Fetch.prepare_repository, request, f"git: fetch the code of {asked.service.name}", **WORK)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            said = f"its code is not read: {cause_of(error)}"[:500]
+            return seen.model_copy(update={"notes": (said, *seen.notes)}), None
+        ref = WorkspaceRef(repository=base.repository, base=base.commit)
+        return seen, Workspace(name=f"{self.kit.ref.trace}/{self.kit.ref.path}", ref=ref)
+
+    async def _asked(self, asked: DiagnoseServiceInput, seen: Snapshot, code: Workspace | None) -> Step[Diagnosis]:
         task = ServiceTask(
             service=asked.service.name,
             address=asked.service.address or "",
@@ -122,7 +140,9 @@ class DiagnoseService:
             others=asked.others,
         )
         logs = Logs(name=asked.service.name, snapshot=seen.manifest)
-        return await ask(self.kit, "diagnose", "diagnostician", task, Diagnosis, resources=(logs,))
+        if code is None:
+            return await ask(self.kit, "diagnose", "diagnostician", task, Diagnosis, resources=(logs,))
+        return await ask(self.kit, "diagnose", "source_diagnostician", task, Diagnosis, resources=(logs, code))
 
     def _handed_on(self, body: CheckedDiagnosis, step: Step[Diagnosis]) -> Handoff[Any]:
         ref = self.kit.ref
@@ -142,6 +162,12 @@ class DiagnoseService:
 
     def _could_not(self, reason: str) -> Handoff[Any]:
         return made_by_us(self.kit.ref, "coordinator", "could_not", reason)
+
+
+async def _ended(work: "asyncio.Task[Handoff[Any]]") -> None:
+    """Cancel what is under way, and wait until its gates are closed and its calls have settled."""
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
 
 
 async def diagnose_all(kit: Kit, asked: DiagnosisInput, looks: dict[str, str], number: int) -> dict[str, Handoff[Any]]:

@@ -56,12 +56,13 @@ class Course:
 
     def told(self) -> dict[str, Any]:
         """The report's fields, as far as the run got."""
+        names = [one.name for one in self.asked.services]
         outcomes = tuple(self.became.get(one.id) or FixOutcome(fix=one, became="proposed") for one in self.fixes)
         return {
             "question": self.asked.question,
             "summary": self.weighed.summary if self.weighed else "",
             "roots": ranked_roots(self.weighed, self.found),
-            "services": tuple(outcome_of(one.name, self.found.get(one.name), self.failed) for one in self.asked.services),
+            "services": tuple(outcome_of(one, self.found.get(one), self.failed, len(names)) for one in names),
             "timeline": moments(self.found),
             "conflicts": self.conflicts,
             "contradictions": self.contradictions,
@@ -195,7 +196,8 @@ def _facts(course: Course) -> tuple[str, ...]:
 
     facts = [f"{name}: {one.diagnosis.fault}: {one.diagnosis.cause}"[:600] for name, one in course.found.items()]
     facts += [f"{name}: could not: {why}"[:600] for name, why in course.failed.items()]
-    for two in (*course.contradictions, *course.conflicts):
+    apart: tuple[Contradiction | Conflict, ...] = (*course.contradictions, *course.conflicts)
+    for two in apart:
         facts += [f"{two.id}: {two.on}{ruled(two.id)}"[:600], *(f"{two.id}, one side: {side}" for side in two.sides)]
     facts += [f"to be made: {one.id}: {said(one.change)}"[:600] for one in course.chosen]
     wanted = {one.id for one in course.chosen}

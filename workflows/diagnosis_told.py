@@ -11,11 +11,11 @@ MOMENTS = 40
 _STATES: Mapping[Fault, ServiceState] = {"here": "faulty", "elsewhere": "affected", "none": "healthy", "unknown": "unknown"}
 
 
-def outcome_of(name: str, one: CheckedDiagnosis | None, failed: Mapping[str, str]) -> ServiceOutcome:
-    """One service's part of the report."""
+def outcome_of(name: str, one: CheckedDiagnosis | None, failed: Mapping[str, str], among: int) -> ServiceOutcome:
+    """One service's part of the report; of many services each has less room."""
     if one is None:
         return ServiceOutcome(service=name, state="could_not", cause=failed.get(name, "it was not looked at"))
-    found = one.diagnosis
+    found, room = one.diagnosis, max(min(CLAIMS_SHOWN, 30 // among), 1)
     return ServiceOutcome(
         service=name,
         state=_STATES[found.fault],
@@ -23,9 +23,9 @@ def outcome_of(name: str, one: CheckedDiagnosis | None, failed: Mapping[str, str
         blames=found.blames,
         by=one.by,
         confidence=found.confidence,
-        claims=found.claims[:CLAIMS_SHOWN],
-        unsupported=one.unsupported[:CLAIMS_SHOWN],
-        left_out=max(len(found.claims) - CLAIMS_SHOWN, 0) + max(len(one.unsupported) - CLAIMS_SHOWN, 0),
+        claims=found.claims[:room],
+        unsupported=one.unsupported[:room],
+        left_out=max(len(found.claims) - room, 0) + max(len(one.unsupported) - room, 0),
         errors=one.signs.errors,
         records=one.signs.records,
         notes=one.notes[:5],

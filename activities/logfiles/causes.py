@@ -10,46 +10,40 @@ Meaning = Literal["used_up", "setting", "away", "other"]
 WEIGHT: Mapping[Meaning, int] = {"used_up": 8, "setting": 6, "away": 4, "other": 1}
 """A service without file handles cannot reach others either: what explains more weighs more."""
 
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
 _USED_UP = (
-    (re.compile(r"too many open files|\bEMFILE\b|\bENFILE\b", re.IGNORECASE), "file handles"),
-    (re.compile(r"no space left on device|\bENOSPC\b|disk (?:is )?full", re.IGNORECASE), "disk space"),
+    (_any(r"too many open files", r"\bEMFILE\b", r"\bENFILE\b"), "file handles"),
+    (_any(r"no space left on device", r"\bENOSPC\b", r"disk (?:is )?full"), "disk space"),
     (
-        re.compile(
-            r"out of memory|\bMemoryError\b|cannot allocate memory|\bENOMEM\b|oom-?kill|OutOfMemoryError", re.IGNORECASE
-        ),
+        _any(r"out of memory", r"\bMemoryError\b", r"cannot allocate memory", r"\bENOMEM\b", r"oom-?kill", r"OutOfMemoryError"),
         "memory",
     ),
+    (_any(r"pool (?:is )?(?:exhausted|full)", r"too many (?:clients|connections)", r"QueuePool limit"), "connections"),
     (
-        re.compile(
-            r"(?:connection )?pool (?:is )?(?:exhausted|full)|too many (?:clients|connections)|QueuePool limit", re.IGNORECASE
-        ),
-        "connections",
-    ),
-    (
-        re.compile(
-            r"can't start new thread|resource temporarily unavailable|unable to create (?:new )?native thread", re.IGNORECASE
-        ),
+        _any(r"can't start new thread", r"resource temporarily unavailable", r"unable to create (?:new )?native thread"),
         "threads",
     ),
 )
-_AWAY = re.compile(
-    r"connection refused|\bECONNREFUSED\b|connection reset|\bECONNRESET\b|no route to host|\bEHOSTUNREACH\b|host is unreachable"
-    r"|name or service not known|\bENOTFOUND\b|getaddrinfo|temporary failure in name resolution|timed? ?out|\bETIMEDOUT\b"
-    r"|connect(?:ion)? (?:failed|to \S+ failed)|could not connect|cannot reach|unreachable|bad gateway|service unavailable|upstream",
-    re.IGNORECASE,
+_AWAY = _any(
+    *(r"connection refused", r"\bECONNREFUSED\b", r"connection reset", r"\bECONNRESET\b", r"no route to host"),
+    *(r"\bEHOSTUNREACH\b", r"host is unreachable", r"name or service not known", r"\bENOTFOUND\b", r"getaddrinfo"),
+    *(r"temporary failure in name resolution", r"timed? ?out", r"\bETIMEDOUT\b", r"connect(?:ion)? (?:failed|to \S+ failed)"),
+    *(r"could not connect", r"cannot reach", r"unreachable", r"bad gateway", r"service unavailable", r"upstream"),
 )
-_SETTING = re.compile(
-    r"invalid (?:value|setting|option|configuration|literal|port|url)|unknown (?:setting|option|configuration|parameter|database)"
-    r"|(?:setting|option|variable|parameter|configuration)s? .{0,60}(?:missing|not set|invalid|wrong|unknown|must be|is no|out of range)"
-    r"|missing (?:setting|option|configuration|required|environment)|is not set\b|no such setting|bad configuration|config(?:uration)? error"
-    r"|authentication failed|access denied|permission denied|invalid (?:password|credentials|api key)|unauthori[sz]ed",
-    re.IGNORECASE,
+_SETTING = _any(
+    r"invalid (?:value|setting|option|configuration|literal|port|url)",
+    r"unknown (?:setting|option|configuration|parameter|database)",
+    r"(?:setting|option|variable|parameter)s? .{0,60}(?:missing|not set|invalid|wrong|unknown|must be|is no|out of range)",
+    r"missing (?:setting|option|configuration|required|environment)",
+    *(r"is not set\b", r"no such setting", r"bad configuration", r"config(?:uration)? error", r"authentication failed"),
+    *(r"access denied", r"permission denied", r"invalid (?:password|credentials|api key)", r"unauthori[sz]ed"),
 )
 _NAMED = (
-    re.compile(
-        r"(?:setting|option|variable|parameter|environment variable|key)s?[ :]+['\"`]?([A-Za-z_][\w.-]{1,60})['\"`]?",
-        re.IGNORECASE,
-    ),
+    re.compile(r"(?:setting|option|variable|parameter|key)s?[ :]+['\"`]?([A-Za-z_][\w.-]{1,60})['\"`]?", re.IGNORECASE),
     re.compile(r"\b([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)\b"),
     re.compile(r"['\"`]([A-Za-z_][\w.-]{1,60})['\"`]"),
     re.compile(r"\b([a-z][\w.-]{1,60})\s?=\s?\S"),
@@ -57,13 +51,15 @@ _NAMED = (
 _STOP = frozenset(
     {"is", "are", "was", "value", "not", "the", "must", "missing", "error", "failed", "named", "called", "of", "for", "in"}
 )
-_ADDRESS = re.compile(r"(?:https?://|@|\b)((?:[A-Za-z][\w-]*(?:\.[\w-]+)*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])):(\d{2,5})\b")
+_ADDRESS = re.compile(
+    r"(?:https?://|@|(?<![\w.-]))((?:[A-Za-z][\w-]*(?:\.[\w-]+)*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])):(\d{2,5})\b"
+)
 _PLACED = re.compile(r"^\w+\.(?:py|java|go|js|ts|rb|c|cc|cpp|rs)$")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What an error means. `name` is what is used up, the setting, or HOST:PORT that does not answer; "" where none is named."""
+    """What an error means. `name`: what is used up, the setting, or HOST:PORT that does not answer; "" where none is named."""
 
     meaning: Meaning
     name: str = ""

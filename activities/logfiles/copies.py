@@ -55,6 +55,9 @@ from ledger.db import Ledger
 CONFIG_KEPT = 256 * 1024
 """Most bytes of a configuration file."""
 
+QUOTES = 3
+"""Most quotes of a claim that are handed on."""
+
 COMMAND_TIME = timedelta(minutes=2)
 COMMAND_OUTPUT = 8 * 1024 * 1024
 
@@ -161,7 +164,7 @@ class LogCopies:
         taken.notes += [f"{DECLARED}{name}: {note}"] if note else []
 
     async def _printed(self, command: Sequence[str], folder: Path) -> tuple[bytes, str]:
-        """What a declared command prints, and what is wrong with that. It sees its folder, may write nothing, and has no network."""
+        """What a declared command prints, and what is wrong with that. It sees its folder alone, may write nothing."""
         if self._sandbox is None:
             raise SandboxUnavailable("there is no sandbox on this worker's machine; `baton doctor` says how to get one")
         limits = replace(DEFAULT, output=COMMAND_OUTPUT)
@@ -188,7 +191,7 @@ class LogCopies:
         for claim in request.diagnosis.claims:
             found, why = self._supported(claim, snapshot)
             if found:
-                good.append(claim.model_copy(update={"quotes": tuple(found)}))
+                good.append(claim.model_copy(update={"quotes": tuple(found[:QUOTES])}))
             else:
                 bad.append(Unsupported(claim=claim, reason=why))
         return CheckedDiagnosis(
@@ -202,12 +205,12 @@ class LogCopies:
 
     def _supported(self, claim: LogClaim, snapshot: Snapshot) -> tuple[list[Quoted], str]:
         """The quotes that are there, each at its line; without any the reason."""
-        found, why = list[Quoted](), "it quotes no line"
+        found, why, there = list[Quoted](), "it quotes no line", ", ".join(file.name for file in snapshot.files[:5])
         plain = Claim(subject=claim.subject, attribute=claim.attribute, value=claim.value)
         for one in claim.quotes:
             file = next((file for file in snapshot.files if file.name == one.file), None)
             if file is None:
-                why = f"there is no file {one_line(one.file, 200)}; there are {', '.join(file.name for file in snapshot.files[:5])}"
+                why = f"there is no file {one_line(one.file, 200)}; there are {there}"
                 continue
             line = _line_of(one, file, self._ledger.read_now(artifacts.get, self._ledger.files, file.artifact).decode())
             if line is None:
@@ -234,9 +237,8 @@ def _copy(find: Callable[[], tuple[Place, ...]], request: TakeSnapshot, taken: _
         return
     for at, place in enumerate(found):
         if len(taken.texts) >= FILES or taken.room <= 0:
-            taken.notes.append(
-                f"{amount(len(found) - at, 'further file')} not read: there is room for {FILES} files, {SERVICE_KEPT >> 20} MiB"
-            )
+            left = amount(len(found) - at, "further file")
+            taken.notes.append(f"{left} not read: there is room for {FILES} files, {SERVICE_KEPT >> 20} MiB")
             return
         try:
             text = text_of(place, request.since, request.until, now, min(taken.room, FILE_KEPT))

@@ -28,8 +28,8 @@ _MASKS = (
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), ANY),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), ANY),
     (re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{16,}\b", re.IGNORECASE), ANY),
-    (re.compile(r"(?<![A-Za-z])[+-]?\d+(?:[.,:]\d+)*(?:ms|us|s|[kMG]i?B)?(?![A-Za-z\d])"), ANY),
-    (re.compile(r"\d{2,}"), ANY),
+    (re.compile(r"(?<![A-Za-z\d])[+-]?\d+(?:[.,:]\d+)*(?:ms|us|s|[kMG]i?B)?(?![A-Za-z\d])"), ANY),
+    (re.compile(r"\d+"), ANY),
 )
 
 

@@ -22,7 +22,8 @@ _FAILED = re.compile(
     r"^(?:Traceback \(most recent call last\)|(?:\w+\.)*\w*(?:Error|Exception)\b|panic:|Exception in thread|Caused by:)"
 )
 _GOES_ON = re.compile(
-    r"^(?:\s|Caused by:|Suppressed:|\.{3} \d+ more|Traceback |During handling of|The above exception|[\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$))"
+    r"^(?:\s|Caused by:|Suppressed:|\.{3} \d+ more|Traceback |During handling of|The above exception"
+    r"|[\w.]*(?:Error|Exception|Exit|Interrupt)(?::|$))"
 )
 _AS: dict[str, Level] = {
     **dict.fromkeys(("trace", "debug", "fine"), "debug"),
@@ -30,7 +31,7 @@ _AS: dict[str, Level] = {
     **dict.fromkeys(("warn", "warning"), "warning"),
     **dict.fromkeys(("err", "error", "severe", "alert"), "error"),
     **dict.fromkeys(("crit", "critical", "fatal", "panic", "emerg", "emergency"), "fatal"),
-}  # type: ignore[dict-item]  # each value is one of the literal's
+}
 _TIME_KEYS, _LEVEL_KEYS = (
     ("time", "timestamp", "@timestamp", "ts", "t", "datetime", "date"),
     ("level", "severity", "lvl", "loglevel", "levelname"),
@@ -113,8 +114,10 @@ def _level_of(text: str) -> tuple[Level, str]:
     if keyed is not None and keyed[1].casefold() in _AS:
         return _AS[keyed[1].casefold()], text
     found = _LEVEL.search(head)
-    # A word in small letters, far into the line, is prose.
-    if found is None or (found[1].islower() and found.start() > 40):
+    # A word in small letters is prose, unless it stands first or is marked off.
+    if found is None or (
+        found[1].islower() and found.start() and text[found.end() : found.end() + 1] not in ("]", ":", ")", "|")
+    ):
         return "info", text
     said = f"{text[: found.start()].strip(' [(<')} {text[found.end() :].lstrip(' ]):|>-')}".strip()
     return _AS[found[1].casefold()], said
@@ -128,6 +131,6 @@ def _json(line: str, number: int, now: datetime) -> Record | None:
     if not isinstance(fields, dict):
         return None
     at = next((when for key in _TIME_KEYS if (when := instant(fields.get(key), now)) is not None), None)
-    level = next((_AS[name] for key in _LEVEL_KEYS if (name := str(fields.get(key, "")).casefold()) in _AS), "info")
+    level: Level = next((_AS[name] for key in _LEVEL_KEYS if (name := str(fields.get(key, "")).casefold()) in _AS), "info")
     said = " ".join(str(fields[key]) for key in _SAID_KEYS if isinstance(fields.get(key), str) and fields[key])
     return Record(number, at, level, (said or line)[:2000], [line])

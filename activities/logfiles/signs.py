@@ -118,7 +118,8 @@ def _apart(whole: list[int], bad: list[int], at: int) -> float:
     left, right = sum(whole[:at]), sum(whole[at:])
     if not left or not right:
         return -1.0
-    return abs(sum(bad[at:]) / right - sum(bad[:at]) / left) * (left * right) ** 0.25
+    weight: float = (left * right) ** 0.25
+    return abs(sum(bad[at:]) / right - sum(bad[:at]) / left) * weight
 
 
 def _share(bad: list[int], whole: list[int]) -> int:

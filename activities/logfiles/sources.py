@@ -79,7 +79,10 @@ def placed(source: str) -> tuple[Place, ...]:
 
 def beneath(root: Path, glob: str) -> tuple[Place, ...]:
     """The files beneath a folder that fit a glob, sorted; links that stay beneath it count, once."""
-    listing = paths.walk(root)
+    try:
+        listing = paths.walk(root)
+    except (OSError, PathRefused) as error:
+        raise SourceRefused(f"{one_line(str(root), 300)} cannot be read: {one_line(str(error), 300)}") from None
     found: dict[str, Place] = {}
     for entry in listing.entries:
         if entry.kind in ("file", "symlink") and fits(entry.path, glob):
@@ -96,7 +99,10 @@ def beneath(root: Path, glob: str) -> tuple[Place, ...]:
 def _real(root: Path, path: str) -> Place:
     """The file itself, where a link stands for it. Raises `SourceRefused` for one that leads out, or is no file."""
     name = one_line(path, 300)
-    whole = (root / path).resolve()
+    try:
+        whole = (root / path).resolve()
+    except (OSError, RuntimeError):  # the second is what a loop of links raises
+        raise SourceRefused(f"{name} is a link that leads nowhere; name the file itself") from None
     if not whole.is_relative_to(root):
         raise SourceRefused(f"{name} is a link that leads out of its folder; name the file itself")
     if not whole.exists():

@@ -24,7 +24,8 @@ class Stamp(NamedTuple):
 
 # ISO 8601 and what log4j and Python's logging make of it: a blank for the T, a comma before milliseconds, slashes.
 _ISO = re.compile(
-    r"[\[(<\"']?(\d{4})[-/](\d\d)[-/](\d\d)[T ,_](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z\b|UTC\b|[+-]\d\d:?\d\d\b)?[\])>\"']?"
+    r"[\[(<\"']?(\d{4})[-/](\d\d)[-/](\d\d)[T ,_](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    r"\s?(Z\b|UTC\b|[+-]\d\d:?\d\d\b)?[\])>\"']?"
 )
 # Access logs of nginx and Apache: [10/Oct/2026:13:55:36 +0000], somewhere behind the address.
 _CLF = re.compile(r"\[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.\d+)?\s([+-]\d{4})\]")
@@ -80,20 +81,19 @@ def _iso(found: re.Match[str], now: datetime) -> datetime:
 
 def _clf(found: re.Match[str], now: datetime) -> datetime:
     del now
-    local = datetime(
-        int(found[3]), _MONTHS[found[2]], int(found[1]), *(int(found[at]) for at in (4, 5, 6)), tzinfo=_zone(found[7])
-    )
+    hour, minute, second = (int(found[at]) for at in (4, 5, 6))
+    local = datetime(int(found[3]), _MONTHS[found[2]], int(found[1]), hour, minute, second, tzinfo=_zone(found[7]))
     return local.astimezone(UTC)
 
 
 def _syslog(found: re.Match[str], now: datetime) -> datetime:
     month, day = _MONTHS[found[1]], int(found[2])
-    clock = tuple(int(found[at]) for at in (3, 4, 5))
+    hour, minute, second = (int(found[at]) for at in (3, 4, 5))
     micro = int((found[6] or "0").ljust(6, "0"))
     for year in (now.year + 1, now.year, now.year - 1, now.year - 2, now.year - 3, now.year - 4):
         if (month, day) == (2, 29) and (year % 4 or (year % 100 == 0 and year % 400)):
             continue
-        at = datetime(year, month, day, *clock, micro, tzinfo=UTC)
+        at = datetime(year, month, day, hour, minute, second, micro, tzinfo=UTC)
         if at <= now + timedelta(days=1):
             return at
     raise ValueError("no year has that day")

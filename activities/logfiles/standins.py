@@ -141,10 +141,7 @@ def by_order(task: WeighTask, diagnoses: Sequence[CheckedDiagnosis]) -> Weighed:
         if one.about == "value" or one.on == MUTUAL
     ]
     colliding = {fix: one for one in task.conflicts for fix in one.fixes}
-    wanted = []
-    for fix in task.fixes:
-        if fix.service in roots and fix.id not in colliding:
-            wanted.append(fix.id)
+    wanted = [fix.id for fix in task.fixes if fix.service in roots and fix.id not in colliding]
     for conflict in task.conflicts:
         rulings.append(Ruling(id=conflict.id, holds="", why="No model weighed them, and code does not choose between changes."))
         undecided.append(f"{conflict.id}: {conflict.on}: {' / '.join(conflict.sides)}"[:600])

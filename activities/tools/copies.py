@@ -109,7 +109,7 @@ def _named(snapshot: Snapshot, name: str) -> CopiedFile:
 async def _find_records(context: ToolContext, asked: FindRecords) -> ToolOutcome:
     snapshot = await _snapshot(context)
     files = [_named(snapshot, asked.file)] if asked.file else [one for one in snapshot.files if one.kind == "log"]
-    rows, sources, matches, notes = list[str](), list[Source](), 0, list[str]()
+    rows, sources, matches, notes, room = list[str](), list[Source](), 0, list[str](), asked.limit or 50
     for file in files:
         text, source = await _text(context, file)
         try:
@@ -120,8 +120,8 @@ async def _find_records(context: ToolContext, asked: FindRecords) -> ToolOutcome
             notes.append(f"{file.name}: the pattern took too long; write a simpler one, or regex: null")
             continue
         matches += len(found)
-        room = (asked.limit or 50) - sum(":" in row.split("-", 1)[0] for row in rows)
-        rows += _rows(file, text.split("\n"), found[: max(room, 0)], asked.context or 0)
+        rows += _rows(file, text.split("\n"), found[:room], asked.context or 0)
+        room = max(room - len(found), 0)
         sources += [source] if found else []
     shown, cut = _bounded(rows)
     if cut or matches > (asked.limit or 50):

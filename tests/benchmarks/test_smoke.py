@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    diagnosis,
     edits,
     gates,
     growth,
@@ -82,6 +83,14 @@ async def test_parked_runs_are_raised_once(tmp_path: Path) -> None:
     assert one["errors"] == 0
     assert 0 < one["first_s"] <= one["moved_s"] <= one["ended_s"]
     assert "s until no run waited any more" in said[-1]
+
+
+async def test_services_are_diagnosed_both_ways(tmp_path: Path) -> None:
+    """Every run is done, and the two ways stand beside each other with the share of the time."""
+    said: list[str] = []
+    results = await diagnosis.run(diagnosis.Sizes(rounds=1, thinks=0.1), said.append)
+    assert len(json.loads(report.write(tmp_path, "smoke", results).read_text())["shares"]) == 1
+    assert "share of the time" in said[-1]
 
 
 async def test_the_parts_of_a_proof_are_timed(tmp_path: Path) -> None:

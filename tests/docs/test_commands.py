@@ -15,7 +15,8 @@ Journey = tuple[str, ...]
 USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md", "docs/review.md")
 EXAMPLE: Journey = ("docs/checks.md", "docs/after-the-push.md")
 LOADING: Journey = ("docs/load.md",)
-JOURNEYS = (USING, EXAMPLE, LOADING)
+DIAGNOSING: Journey = ("docs/diagnosis.md",)
+JOURNEYS = (USING, EXAMPLE, LOADING, DIAGNOSING)
 """Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own."""
 
 ABOVE = "the block above"

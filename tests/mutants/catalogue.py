@@ -7,6 +7,7 @@ from tests.mutants import (
     condemned,
     console,
     contents,
+    diagnoses,
     edges,
     effects,
     gates,
@@ -45,6 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *policy.MUTANTS,
     *record.MUTANTS,
     *reviews.MUTANTS,
+    *diagnoses.MUTANTS,
     *signatures.MUTANTS,
     *taint.MUTANTS,
 )

@@ -28,6 +28,9 @@ from tests.workflows.reviewing import change, enlarge, hosting, opened
 FOLDER = Path(__file__).parent / "histories"
 
 PLACE = Path("/tmp/baton-saved")
+PARTS = {"Review": "review_part", "Load": "load_part", "Diagnosis": "diagnose_service"}
+"""What the histories of children are called; those of a delivery are its items."""
+
 POLICY = Path(__file__).parents[2] / "policy.toml"
 
 
@@ -79,7 +82,7 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
         label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
-        part = {"Review": "review_part", "Load": "load_part"}.get(scenario.pipeline, "write_item")
+        part = PARTS.get(scenario.pipeline, "write_item")
         kept.append((f"{part}-{label.removeprefix(f'{kind}-')}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept
 

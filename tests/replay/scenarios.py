@@ -18,6 +18,7 @@ from tests.activities.agentfiles import routed
 from tests.activities.loads.places import MAPPING, TABLE, Place, csv, tables
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, git, held, until
+from tests.workflows.ailing import diagnosis, finds, planned, weighs
 from tests.workflows.reviewing import HAPPY
 
 OLD = "    return int(cents * (100 - percent) / 100)\n"
@@ -61,6 +62,12 @@ reversible = "no"
 accountable = "owner"
 """
 NOTICE = {"type": "notice", "target": "notices", "arguments": {"path": "notice.txt", "text": "closed"}}
+
+SERVICES = {"services": [{"name": name, "logs": [f"logs:{name}"]} for name in ("shop", "stock")]}
+LOGS = {
+    "shop": "2026-11-30 08:00:07,000 ERROR order 3 failed: stock timed out\n",
+    "stock": "2026-11-30 08:00:06,000 ERROR Too many open files\n",
+}
 
 LOADED = {"target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
 
@@ -142,6 +149,13 @@ def _a_folder(place: Path) -> dict[str, Any]:
     return {"targets": {"notices": {"kind": "folder", "path": str(place)}}}
 
 
+def _two_logs(place: Path) -> dict[str, Any]:
+    for name, text in LOGS.items():
+        (place / name).mkdir()
+        (place / name / f"{name}.log").write_text(text)
+    return {"logs": {name: {"path": str(place / name)} for name in LOGS}}
+
+
 def _a_table(place: Path) -> dict[str, Any]:
     books = Place(place, f"sqlite:///{place}/books.db")
     (place / "books.db").touch()
@@ -164,6 +178,11 @@ async def _load_the_rows(stack: Stack, run: Run) -> None:
 
 async def _approve_the_mapping(stack: Stack, run: Run) -> None:
     await stack.approve(run, "plan-1")
+
+
+async def _weigh_again_and_reject(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "conflict-1"), "request_changes", note="look at the times")
+    await stack.decide(await stack.gate(run, "conflict-2"), "reject", note="we look ourselves")
 
 
 async def _let_one_of_two_corrections(stack: Stack, run: Run) -> None:
@@ -425,6 +444,23 @@ SCENARIOS: dict[str, Scenario] = {
         pipeline="Load",
         gates=CORRECTS,
         settings=_two_rows_more,
+    ),
+    # No key: code stands in for every agent. The shop blames the stock, which has a fault; a person lets the fix be escalated.
+    "diagnosis-keyless": Scenario(
+        (), _approve_the_mapping, ("service.shop",), asked=SERVICES, pipeline="Diagnosis", settings=_two_logs
+    ),
+    # Each blames the other; a person wants it weighed once more, and then says no.
+    "diagnosis-apart": Scenario(
+        (
+            planned(shop="when it began"),
+            finds("shop", answer(diagnosis("elsewhere", blames="stock"))),
+            finds("stock", answer(diagnosis("elsewhere", blames="shop"))),
+            weighs(),
+        ),
+        _weigh_again_and_reject,
+        asked=SERVICES,
+        pipeline="Diagnosis",
+        settings=_two_logs,
     ),
     "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

@@ -73,7 +73,7 @@ class Asked(BaseHTTPRequestHandler):
             body, status = WORK(), 200
             if role != "users":
                 said.info("request %s answered, %d files open", self.path, len(kept))
-        except Exception as error:
+        except (OSError, ValueError, KeyError) as error:
             body, status = "failed", 500
             if role == "shop":
                 said.exception("request %s failed: cannot reach stock at %s: %s", self.path, argument, error)
