@@ -78,8 +78,9 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     kind = scenario.pipeline.lower()
     kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
-        label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
-        part = {"Review": "review_part", "Load": "load_part"}.get(scenario.pipeline, "write_item")
+        own = child.rsplit(".", 1)[-1] if scenario.pipeline == "Support" else child.split(".", 1)[0]
+        label = name if len(scenario.children) == 1 else f"{name}-{own}"
+        part = {"Review": "review_part", "Load": "load_part", "Support": "support_case"}.get(scenario.pipeline, "write_item")
         kept.append((f"{part}-{label.removeprefix(f'{kind}-')}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept
 
