@@ -18,6 +18,7 @@ from contracts.effects import ARGUMENTS
 from contracts.globs import fits
 from contracts.handoff import Outcome
 from contracts.risk import LEVELS
+from contracts.sinks import KEYED, decoded
 
 Kind = Literal["number", "text", "names", "risk", "flag"]
 Comparison = Literal["is", "is_not", "above", "below", "at_least", "at_most", "matches", "has"]
@@ -146,8 +147,22 @@ def _holds(one: Condition, facts: Facts, arguments: Mapping[str, Any] | None) ->
     head, _, name = one.field.partition(".")
     if head == "arguments":
         # Not known is not harmless: a rule that cannot be judged counts as one that fires.
-        return arguments is None or _compares(one, arguments.get(name))
+        return arguments is None or _holds_of(one, name, arguments)
     return _compares(one, getattr(facts, head, None))
+
+
+def _holds_of(one: Condition, name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a condition holds of an argument, or of an entry of one: `values.cents`."""
+    field, dot, entry = name.partition(".")
+    if not dot:
+        return _compares(one, arguments.get(field))
+    entries = decoded(arguments.get(field))
+    found = entries.get(entry) if isinstance(entries, Mapping) else None
+    numeric = _number(one.value) is not None and not isinstance(one.value, bool)
+    # An entry that is not there, or is no number where one is compared, is not known either.
+    if found is None or (numeric and _number(found) is None):
+        return True
+    return _compares(one, found)
 
 
 def _compares(one: Condition, found: Any) -> bool:
@@ -192,6 +207,8 @@ def _number(value: object) -> Decimal | None:
 
 def _wrong_with(one: Condition, action: str | None, adapter: str) -> str:
     """Why this condition can never be asked; "" if it can."""
+    if _is_entry(one.field, adapter):
+        return ""
     kind, why = _kind_of(one.field, action, adapter)
     if kind is None:
         return why
@@ -210,6 +227,13 @@ def _wrong_with(one: Condition, action: str | None, adapter: str) -> str:
     return ""
 
 
+def _is_entry(field: str, adapter: str) -> bool:
+    """True for an entry that operators have named, such as `arguments.values.cents`: its kind is up to them."""
+    head, _, name = field.partition(".")
+    argument, dot, entry = name.partition(".")
+    return head == "arguments" and bool(dot and entry) and argument in KEYED.get(adapter, ())
+
+
 def _kind_of(field: str, action: str | None, adapter: str) -> tuple[Kind | None, str]:
     """What kind of field this is; else None, and which fields there are."""
     known = OF_HANDOFFS if action is None else OF_ACTIONS
@@ -222,7 +246,8 @@ def _kind_of(field: str, action: str | None, adapter: str) -> tuple[Kind | None,
     if head == "arguments" and action == "*":
         return None, f"there is no field {field!r} that every action has; name one type as `action`"
     of = "what an agent hands off" if action is None else action
-    there = (*known, *(f"arguments.{one}" for one in arguments))
+    entries = (f"arguments.{one}.NAME" for one in KEYED.get(adapter, ()))
+    there = (*known, *(f"arguments.{one}" for one in arguments), *entries)
     return None, f"there is no field {field!r} of {of}; there are {', '.join(there)}"
 
 

@@ -101,7 +101,7 @@ def sinks_of(adapter: str, arguments: Mapping[str, Any], fixed: Iterable[str] = 
         if known is None or name in known:
             found += (Sink(where, "target" if known is None else known[name], said) for where, said in _leaves(name, value))
         elif name in keyed:
-            found += _entries(name, _decoded(value), every="command" if adapter == "command.run" else None)
+            found += _entries(name, decoded(value), every="command" if adapter == "command.run" else None)
         else:
             found += _addresses(name, value)
     return tuple(one for one in found if one.value)
@@ -142,7 +142,8 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """What a text of JSON says; anything else unchanged."""
     if not isinstance(value, str):
         return value
     try:

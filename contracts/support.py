@@ -13,7 +13,7 @@ from contracts.money import usd
 from contracts.outside import From
 from contracts.reports import Reading, Report
 from contracts.runs import Request
-from contracts.step_resources import NAME, Name
+from contracts.step_resources import NAME
 from contracts.support_cases import (
     BadTicket,
     CaseAnswer,
@@ -142,8 +142,11 @@ class CategoryFigures(Contract):
 class SupportSummary(Contract, name="support_summary/1"):
     """What became of the tickets of a run."""
 
-    endings: dict[Ending, int] = {}
+    endings: dict[Ending, int] = Field(default={})
     categories: tuple[CategoryFigures, ...] = ()
+    left: tuple[Annotated[str, From("ticket")], ...] = Field(
+        default=(), description="tickets that joined a case which was left without an answer"
+    )
 
 
 class SupportReport(Report, name="support_report/1"):
@@ -151,7 +154,7 @@ class SupportReport(Report, name="support_report/1"):
 
     desk: str = ""
     tickets: int = 0
-    endings: dict[Ending, int] = {}
+    endings: dict[Ending, int] = Field(default={})
     categories: tuple[CategoryFigures, ...] = ()
     cases: tuple[CaseEnded, ...] = Field(default=(), description="the first cases, those that need somebody before others")
     bad: tuple[BadTicket, ...] = ()

@@ -1,4 +1,4 @@
-"""What code decides about a ticket: whether a person is asked, whether a refund is due, and what an action's arguments are. Pure."""
+"""What code decides about a ticket: whether a person is asked, what may be refunded, and what actions are about. Pure."""
 
 from typing import Any
 

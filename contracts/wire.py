@@ -36,6 +36,17 @@ from contracts.repositories import (
     Shown,
 )
 from contracts.step_resources import FindResources, FoundResources
+from contracts.support import ListTickets, ReadTickets, SumUp, SupportSummary, TicketList, TicketPage
+from contracts.support_cases import (
+    EndCase,
+    EndedCase,
+    FilledTemplate,
+    FillTemplate,
+    LookedUp,
+    LookUp,
+    OpenCase,
+    OpenedCase,
+)
 from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
@@ -88,4 +99,18 @@ WIRE: tuple[type[Contract], ...] = (
     Planned,
     ReconcileTable,
     Reconciled,
+    EndCase,
+    EndedCase,
+    FillTemplate,
+    FilledTemplate,
+    ListTickets,
+    LookUp,
+    LookedUp,
+    OpenCase,
+    OpenedCase,
+    ReadTickets,
+    SumUp,
+    SupportSummary,
+    TicketList,
+    TicketPage,
 )

@@ -10,13 +10,10 @@ from contracts.runs import FINAL, RunRef
 from ledger.db import insert_once, server_us
 from ledger.tables import run, support_case, support_issue
 
-OPEN_AGAIN = ("", "could_not")
-"""Endings of a case that another run may take over, once its own run has ended: nobody has answered its ticket."""
-
 
 @dataclass(frozen=True)
 class Joined:
-    """The case that has an issue: its ticket and run, and whether its customer has been answered with other words than these."""
+    """The case that has an issue: its ticket and run. `answered`: its customer has an answer, and now says something else."""
 
     key: str
     ticket: str
@@ -27,7 +24,7 @@ class Joined:
 def begin(connection: Connection, ref: RunRef, *, key: str, desk: str, ticket: str, text: str) -> Row[Any] | None:
     """Open the case of a ticket. None: it is this step's own; else the case in which the ticket was dealt with before.
 
-    Safe to call twice. A case whose run has ended without an answer is taken over.
+    Safe to call twice. A case that was left without an answer is taken over.
     """
     own = {"trace": ref.trace, "path": ref.path, "run": ref.workflow_id, "text": text, "ending": "", "joined": ""}
     row = {"desk": desk, "ticket": ticket, "category": "", "opened": server_us(connection)} | own
@@ -85,6 +82,24 @@ def end(
     connection.execute(update(support_case).where(*own).values(values | instants))
 
 
+def leave(connection: Connection, trace: str) -> list[str]:
+    """Record of the tickets of a run that joined a case which was left without an answer that they have none either.
+
+    Returns their ids. Safe to call twice.
+    """
+    head = support_case.alias("head")
+    waits = select(support_case.c.key, support_case.c.ticket).where(
+        support_case.c.trace == trace,
+        support_case.c.joined == head.c.key,
+        support_case.c.ending.in_(("joined", "could_not")),
+        head.c.ending == "could_not",
+    )
+    rows = connection.execute(waits.order_by(support_case.c.ticket)).all()
+    for row in rows:
+        connection.execute(update(support_case).where(support_case.c.key == row.key).values(ending="could_not"))
+    return [row.ticket for row in rows]
+
+
 def of_run(connection: Connection, trace: str) -> Sequence[Row[Any]]:
     """Every case of a run, in the order in which they were opened."""
     query = select(support_case).where(support_case.c.trace == trace)
@@ -92,8 +107,8 @@ def of_run(connection: Connection, trace: str) -> Sequence[Row[Any]]:
 
 
 def _is_left(connection: Connection, case: Row[Any]) -> bool:
-    """True if nobody has answered it, and its run is over."""
-    if case.ending not in OPEN_AGAIN:
-        return False
+    """True if nobody has answered its ticket, and nobody will: it ended so, or its run is over."""
+    if case.ending:
+        return bool(case.ending == "could_not")
     state = connection.execute(select(run.c.state).where(run.c.trace == case.trace)).scalar()
     return state is None or state in FINAL

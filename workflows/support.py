@@ -63,6 +63,8 @@ class Support(Pipeline[SupportInput, SupportReport]):
         for first in range(0, read.tickets, TOGETHER):
             await self._together(read, guide.id, first, single=asked.ticket is not None)
         self.summary = await kit.do(Cases.sum_up, SumUp(run=kit.ref), "cases: sum up", **LEDGER)
+        left = {"ending": "could_not", "reason": "the case that it joined has no answer"}
+        self.cases = [one.model_copy(update=left) if one.ticket in self.summary.left else one for one in self.cases]
         open_ = [one for one in self.cases if one.ending == "could_not"]
         if open_:
             named = ", ".join(one.ticket for one in open_[:10])
@@ -87,7 +89,11 @@ class Support(Pipeline[SupportInput, SupportReport]):
             return {}
         first = sorted(self.cases, key=lambda one: (one.ending != "could_not", not one.asked))
         known = self.read.model_dump(include={"tickets", "bad", "bad_count", "bad_kept"})
-        return known | self.summary.model_dump() | {"desk": self.read.desk.name, "cases": tuple(first[:SHOWN])}
+        return (
+            known
+            | self.summary.model_dump(include={"endings", "categories"})
+            | {"desk": self.read.desk.name, "cases": tuple(first[:SHOWN])}
+        )
 
 
 def _child(read: TicketList, guide: str, ticket: TicketRef) -> Child[CaseInput]:

@@ -1,4 +1,4 @@
-"""One ticket: sort → read its fields → look up → a specialist answers → refund and reply as policy says; or a person answers."""
+"""One ticket: sort → read its fields → look up → a specialist answers → refund and reply as policy says; or a person does."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from contracts.act import PrepareAction
 from contracts.actions import NoteAction, Receipt
 from contracts.base import Digest
 from contracts.desks import Category, Desk
-from contracts.gates import Decided
+from contracts.gates import Decided, GateKind
 from contracts.handoff import Handoff
 from contracts.intents import Intent
 from contracts.step_resources import Database, Folder
@@ -51,7 +51,7 @@ DONE = ("delivered", "done_by_person")
 DEADLINE = timedelta(days=30)
 """Longer than the gates that one ticket can open after each other."""
 
-GATES = ("clarify", "stuck")
+GATES: tuple[GateKind, ...] = ("clarify", "stuck")
 
 SPECIALISTS: dict[Category, str] = {
     "billing": "billing_specialist",

@@ -24,6 +24,9 @@ from contracts.text import one_line
 
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
+ANY = "*"
+"""In `domains` of a target: it writes to everybody."""
+
 HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -97,7 +100,8 @@ class EmailSendAdapter:
         mail = EmailSend.read(arguments)
         target = self._targets.get(mail.target, MailTarget)
         allowed = {domain.lower() for domain in target.domains}
-        others = [one for one in (*mail.to, *mail.cc) if one.rpartition("@")[2].lower() not in allowed]
+        everybody = ANY in allowed
+        others = [one for one in (*mail.to, *mail.cc) if not everybody and one.rpartition("@")[2].lower() not in allowed]
         if others:
             raise Refused(
                 f"the target {mail.target} writes to {', '.join(sorted(allowed))}, and not to {', '.join(others)}; "

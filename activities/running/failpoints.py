@@ -38,6 +38,8 @@ Point = Literal[
     "message.after_record",  # the ledger knows that it was sent
     "load.before_commit",  # a batch is in its table, the transaction is open
     "load.before_completion",  # the batch is committed at the target, Temporal does not know
+    "support.opened",  # a case is open in the ledger, Temporal does not know
+    "support.looked_up",  # a case has its issue, Temporal does not know
     "journal.before_completion",  # lines are committed by a local activity, inside an open workflow task
     "activity.in_heartbeat",  # an activity is about to send a heartbeat
     "workflow.in_task",  # workflow code has decided on its next activity, its task is not completed

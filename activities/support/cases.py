@@ -23,7 +23,6 @@ from activities.support.tickets import Bad
 from contracts.base import canonical, digest_of, sha256
 from contracts.desk_rules import template_text
 from contracts.desks import Category, Guide
-from contracts.errors import ContractViolation
 from contracts.ids import slug
 from contracts.runs import Request
 from contracts.support import (
@@ -39,11 +38,10 @@ from contracts.support import (
     TicketPage,
 )
 from contracts.support_cases import (
-    BadTicket,
     EndCase,
     EndedCase,
-    FillTemplate,
     FilledTemplate,
+    FillTemplate,
     LookedUp,
     LookUp,
     OpenCase,
@@ -211,24 +209,30 @@ class Cases:
 
     def _ended(self, connection: Connection, request: EndCase) -> EndedCase:
         ended = request.ended
-        own = {"ending": ended.ending, "category": ended.category, "by_person": ended.by_person}
-        replied = ended.ending == "replied"
-        cases.end(connection, request.run, request.key, **own, usd_micros=request.usd_micros, replied=replied)
+        cases.end(
+            *(connection, request.run, request.key),
+            ending=ended.ending,
+            category=ended.category,
+            by_person=ended.by_person,
+            usd_micros=request.usd_micros,
+            replied=ended.ending == "replied",
+        )
         return _with_riders(connection, request, EndedCase())
 
     @activity.defn
     async def sum_up(self, request: SumUp) -> SupportSummary:
-        """How the cases of this run ended, by category."""
+        """How the cases of this run ended, by category. What joined a case without an answer has none either."""
         return await self._ledger.tx(self._summed_up, request)
 
     def _summed_up(self, connection: Connection, request: SumUp) -> SupportSummary:
+        left = cases.leave(connection, request.run.trace)
         rows = cases.of_run(connection, request.run.trace)
         endings = Counter(row.ending for row in rows if row.ending)
         by: dict[str, list[Row[tuple[object, ...]]]] = {}
         for row in rows:
             by.setdefault(row.category or "other", []).append(row)
         figures = tuple(_figures(name, by[name]) for name in get_args(Category) if name in by)
-        return _with_riders(connection, request, SupportSummary(endings=dict(endings), categories=figures))
+        return _with_riders(connection, request, SupportSummary(endings=dict(endings), categories=figures, left=tuple(left)))
 
 
 def _told_apart(each: Iterator[Ticket | Bad]) -> tuple[list[Ticket], list[Bad]]:

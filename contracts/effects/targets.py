@@ -173,7 +173,7 @@ class MailTarget(Keyed):
     )
     user: str = Field(default="", max_length=200, description="name to sign in with; empty: nobody signs in")
     sender: Address = Field(description="who writes")
-    domains: tuple[str, ...] = Field(min_length=1, description="domains that recipients may have")
+    domains: tuple[str, ...] = Field(min_length=1, description="domains that recipients may have; * is any")
     ca_file: Path | None = Field(default=None, description="PEM file of further certificate authorities")
     timeout: Span = timedelta(seconds=30)
 

@@ -28,7 +28,7 @@ from tests.workflows.reviewing import change, enlarge, hosting, opened
 FOLDER = Path(__file__).parent / "histories"
 
 PLACE = Path("/tmp/baton-saved")
-PARTS = {"Review": "review_part", "Load": "load_part", "Diagnosis": "diagnose_service"}
+PARTS = {"Review": "review_part", "Load": "load_part", "Diagnosis": "diagnose_service", "Support": "support_case"}
 """What the histories of children are called; those of a delivery are its items."""
 
 POLICY = Path(__file__).parents[2] / "policy.toml"
@@ -81,7 +81,8 @@ async def play(client: Client, place: Path, name: str, scenario: Scenario) -> li
     kind = scenario.pipeline.lower()
     kept: list[tuple[str, WorkflowHandle[Any, Any]]] = [(f"{kind}-{name.removeprefix(f'{kind}-')}", run)]
     for child in scenario.children:
-        label = name if len(scenario.children) == 1 else f"{name}-{child.split('.', 1)[0]}"
+        own = child.rsplit(".", 1)[-1] if scenario.pipeline == "Support" else child.split(".", 1)[0]
+        label = name if len(scenario.children) == 1 else f"{name}-{own}"
         part = PARTS.get(scenario.pipeline, "write_item")
         kept.append((f"{part}-{label.removeprefix(f'{kind}-')}", client.get_workflow_handle(f"{run.id}.{child}")))
     return kept

@@ -16,6 +16,7 @@ from ledger.money import ceilings
 from ledger.views.runs import money_of
 from tests.activities.agentfiles import routed
 from tests.activities.loads.places import MAPPING, TABLE, Place, csv, tables
+from tests.activities.support.places import BILLING, Shop, ticket
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, unsure, write, writer
 from tests.stack import Stack, git, held, until
 from tests.workflows.ailing import diagnosis, finds, planned, weighs
@@ -68,6 +69,16 @@ LOGS = {
     "shop": "2026-11-30 08:00:07,000 ERROR order 3 failed: stock timed out\n",
     "stock": "2026-11-30 08:00:06,000 ERROR Too many open files\n",
 }
+
+DRAFTS = """
+[actions."support.reply"]
+adapter = "email.send"
+tier = "draft"
+reversible = "no"
+accountable = "owner"
+"""
+
+TICKETS = {"desk": "shop", "folder": "inbox", "file": "tickets.jsonl"}
 
 LOADED = {"target": "books", "table": "orders", "folder": "inbox", "file": "orders.csv"}
 
@@ -156,6 +167,16 @@ def _two_logs(place: Path) -> dict[str, Any]:
     return {"logs": {name: {"path": str(place / name)} for name in LOGS}}
 
 
+def _a_desk(place: Path) -> dict[str, Any]:
+    shop = Shop(place, f"sqlite:///{place}/shop.db")
+    shop.file(
+        ticket("T-1", "ann@shop.test", "Please, my card was charged twice for AB-1001, 42.00 EUR."),
+        ticket("T-2", "bob@shop.test", "The app crashes when I look at the map."),
+        ticket("T-3", "bob@shop.test", "Thanks, that was quick!"),
+    )
+    return shop.settings(2525)
+
+
 def _a_table(place: Path) -> dict[str, Any]:
     books = Place(place, f"sqlite:///{place}/books.db")
     (place / "books.db").touch()
@@ -193,6 +214,17 @@ async def _let_one_of_two_corrections(stack: Stack, run: Run) -> None:
 
 async def _reject_the_correction(stack: Stack, run: Run) -> None:
     await stack.decide(await stack.gate(run, "action-1"), "reject", note="the file is wrong")
+
+
+async def _deal_with_two_tickets(stack: Stack, run: Run) -> None:
+    """A person pays one back and sends its answer themselves, and takes the other over."""
+    await stack.decide(await stack.gate(run, "ticket.1-t-1.draft-1"), "done", reference="BANK-7")
+    await stack.decide(await stack.gate(run, "ticket.1-t-1.draft-2"), "done")
+    await stack.decide(await stack.gate(run, "ticket.2-t-2.stuck-1"), note="I call them")
+
+
+async def _reject_the_answer(stack: Stack, run: Run) -> None:
+    await stack.decide(await stack.gate(run, "action-1"), "reject", note="too short")
 
 
 async def _nobody(stack: Stack, run: Run) -> None:
@@ -461,6 +493,23 @@ SCENARIOS: dict[str, Scenario] = {
         asked=SERVICES,
         pipeline="Diagnosis",
         settings=_two_logs,
+    ),
+    "support-keyless": Scenario(
+        (),
+        _deal_with_two_tickets,
+        ("ticket.1-t-1", "ticket.2-t-2"),
+        asked=TICKETS,
+        pipeline="Support",
+        gates=DRAFTS,
+        settings=_a_desk,
+    ),
+    # One ticket by itself is a run of its own, and has no child.
+    "support-one": Scenario(
+        BILLING,
+        _reject_the_answer,
+        asked={"desk": "shop", "ticket": "Where is my invoice?", "customer": "ann@shop.test", "id": "T-9"},
+        pipeline="Support",
+        settings=_a_desk,
     ),
     "act-confirmed": Scenario((PLANNER,), _approve_the_action, asked=NOTICE, pipeline="Act", gates=NOTICES, settings=_a_folder),
 }

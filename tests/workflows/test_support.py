@@ -75,7 +75,7 @@ async def test_without_any_key_tickets_are_answered_by_the_guide(client: Client,
         assert [(one.where, one.why.split(":")[0]) for one in report.bad] == [("line 3", "it is no JSON")]
         assert {one.category: one.tickets for one in report.categories} == {"billing": 1, "technical": 1, "other": 1}
         told = dict(sent(server))
-        assert "We pay back what order AB-1001 was charged twice." in told[("ann@shop.test",)]
+        assert "We pay back what AB-1001 was charged twice." in told[("ann@shop.test",)]
         assert "Version 2.1 mends it" in told[("bob@shop.test",)]
         assert shop.refunded() == {}
         stood_in = [line for line in lines if "stood in for" in line.did]

@@ -19,8 +19,8 @@ async def ask_reader(
     """Have a reader turn one text from outside into fields, and return how it ended, as `ask` does.
 
     `source` says where the text comes from. The fields are tainted by it, and whoever is given them in `inputs` sees which of
-    them are free text. `inputs` are handoffs beside the text, as for `ask`. Raises a non-retryable `ApplicationError` for an agent that is no reader, and for a text above
-    `READ_LIMIT` characters.
+    them are free text. `inputs` are handoffs beside the text, as for `ask`. Raises a non-retryable `ApplicationError` for an
+    agent that is no reader, and for a text above `READ_LIMIT` characters.
     """
     pin = kit.pins.agents[reader]
     if not pin.reader:

@@ -16,12 +16,16 @@ from contracts.away import FallBack
 from contracts.base import Contract, sha256
 from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
+from contracts.desk_rules import fields_of
+from contracts.desks import Guide
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.load import MapTask
+from contracts.outside import OutsideTask
 from contracts.people import Clarified, stored_answers
 from contracts.repositories import FileChange
 from contracts.review import ReviewTask
 from contracts.runs import RunRef
+from contracts.support_cases import CaseTask
 from contracts.tables import TableColumn
 from ledger import artifacts, feed, handoffs
 from ledger.db import Ledger
@@ -136,6 +140,10 @@ TASKS: dict[type[Contract], Contract] = {
     TestTask: TestTask(instruction="x", acceptance=("a",), files=(), diff="", check=None),
     RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
     ReviewTask: ReviewTask(files=(SETUP,), diff="", artifact="0" * 64),
+    OutsideTask: OutsideTask(source="ticket", text="charged twice"),
+    CaseTask: CaseTask(
+        desk="shop", about="x", category="billing", urgency="low", language="en", fields=fields_of("charged twice", Guide())
+    ),
     MapTask: MapTask(table="t", about="x", columns=(TableColumn(name="id", type="integer"),), header=("Id", "id")),
 }
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from tests.scripts import answer, call, calls, says
+
 ARTICLES = {
     "refunds.md": "# Refunds\n\nA charge that was made twice is paid back to the card within five days.\n\n"
     "# Invoices\n\nEvery invoice is under Orders, as a PDF.\n",
@@ -49,7 +51,7 @@ about = "Your charge"
 words = ["twice", "doppelt"]
 category = "billing"
 refund = true
-text = { en = "We pay back what order {order} was charged twice.", de = "Wir erstatten, was für {order} doppelt abgebucht wurde." }
+text = { en = "We pay back what {order} was charged twice.", de = "Wir erstatten, was {order} doppelt gekostet hat." }
 
 [templates.invoice]
 about = "Your invoice"
@@ -85,6 +87,36 @@ REFUND = {
     "parameters": {"order": "text", "cents": "integer"},
     "rows": 1,
 }
+
+
+def sorts(category: str = "billing", **more: Any) -> dict[str, Any]:
+    """What a sorter says."""
+    return {"category": category, "urgency": "normal", "language": "en", "template": "", "why": "by what it asks"} | more
+
+
+def reads(wanted: str = "information", **more: Any) -> dict[str, Any]:
+    """What a reader says."""
+    nothing: dict[str, Any] = {"order": None, "cents": None, "terms": ["invoice"], "missing": [], "contradictions": []}
+    return {"wanted": wanted, "summary": "They look for an invoice."} | nothing | more
+
+
+def replies(words: str = "Your invoice is under Orders.", **more: Any) -> dict[str, Any]:
+    """What a specialist says."""
+    whole = {"subject": "Your invoice", "reply": words, "note": "by refunds.md", "articles": ["refunds.md"]}
+    return whole | {"refund": None, "hand_over": ""} | more
+
+
+BILLING = (
+    says("ticket_sorter", answer(sorts())),
+    says("ticket_reader", answer(reads())),
+    says(
+        "billing_specialist",
+        calls(call("query", query="orders", parameters=[], limit=None, database=None)),
+        calls(call("search_knowledge", words=["invoice"], limit=None, folder=None)),
+        answer(replies()),
+    ),
+)
+"""A ticket about an invoice, whoever wrote it."""
 
 
 def ticket(number: str | int, customer: str, words: str, subject: str = "", **more: Any) -> str:
