@@ -42,11 +42,12 @@ from workflows.act import Act
 from workflows.delivery.item import WriteItem
 from workflows.delivery.story import Delivery
 from workflows.guard import Guard, UnknownWorkflow
+from workflows.kit.spread import Spread
 from workflows.load import Load, LoadPart
 from workflows.review import Review
 from workflows.review_part import ReviewPart
 
-WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, UnknownWorkflow)
+WORKFLOWS: tuple[type, ...] = (Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, Spread, UnknownWorkflow)
 
 
 def arm(settings: config.Settings) -> None:

@@ -10,6 +10,7 @@ from contracts.gates import AdmitDecision, FindReceived, Opened, OpenGate, Recei
 from contracts.intents import Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.load import (
+    CompareSides,
     Counted,
     CountLoad,
     Examined,
@@ -35,6 +36,7 @@ from contracts.repositories import (
     RunChecks,
     Shown,
 )
+from contracts.spread import SpreadInput
 from contracts.step_resources import FindResources, FoundResources
 from contracts.turns import CallModel, RunTool
 
@@ -78,7 +80,9 @@ WIRE: tuple[type[Contract], ...] = (
     RunChecks,
     RunTool,
     Shown,
+    SpreadInput,
     Totals,
+    CompareSides,
     CountLoad,
     Counted,
     Examined,
