@@ -44,6 +44,7 @@ from workflows.delivery.story import Delivery
 from workflows.diagnosis import Diagnosis
 from workflows.diagnosis_part import DiagnoseService
 from workflows.guard import Guard, UnknownWorkflow
+from workflows.kit.spread import Spread
 from workflows.load import Load, LoadPart
 from workflows.review import Review
 from workflows.review_part import ReviewPart
@@ -52,7 +53,7 @@ from workflows.support_case import SupportCase
 
 WORKFLOWS: tuple[type, ...] = (
     *(Delivery, WriteItem, Review, ReviewPart, Act, Load, LoadPart, Diagnosis, DiagnoseService, Support, SupportCase),
-    UnknownWorkflow,
+    *(Spread, UnknownWorkflow),
 )
 
 

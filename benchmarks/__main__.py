@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    children,
     diagnosis,
     edits,
     gates,
@@ -31,6 +32,7 @@ from benchmarks.report import write
 RESULTS = Path(__file__).parent / "results"
 
 ABOUT = {
+    "children": "10, 50, 100 and 500 children of one run: history bytes, wall time, memory, cancellation; about 4 minutes",
     "diagnosis": "three services in one run beside three runs, with models that take 4 s: seconds; about 2 minutes",
     "edits": "one edit in a repository of 200 files and in one of 30,000: seconds; about 1 minute",
     "growth": "stored bytes of a tool loop of 5, 20 and 80 turns (with --long also 300 and 1,000); about 1 minute",
@@ -81,6 +83,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.name == "growth":
         sizes = growth.Sizes(rounds=asked.rounds or growth.Sizes.rounds)
         return await growth.run(sizes.long() if asked.long else sizes, _say, next(iter(asked.trial), None))
+    if asked.name == "children":
+        return await children.run(children.Sizes(rounds=asked.rounds or children.Sizes.rounds), _say)
     if asked.name == "edits":
         return await edits.run(edits.Sizes(), _say)
     if asked.name == "packages":

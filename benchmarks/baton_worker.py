@@ -14,12 +14,13 @@ from activities.tools.registry import TOOLS
 from benchmarks.agent_files import register
 from benchmarks.ours import READ_PART, WORKFLOWS
 from benchmarks.serving import serve
+from tests.workflows.spreading import Leaf, Spreading
 
 
 async def _main(stop: asyncio.Event) -> None:
     register()
     TOOLS[READ_PART.name] = READ_PART
-    worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS)
+    worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS, Spreading, Leaf)
     if trial := os.environ.get("BENCH_TRIAL"):
         runpy.run_path(trial)
     settings = config.load()

@@ -10,6 +10,7 @@ from contracts.gate_requests import AdmitDecision, FindReceived, Opened, OpenGat
 from contracts.intents import Perform
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.load import (
+    CompareSides,
     Counted,
     CountLoad,
     Examined,
@@ -35,6 +36,7 @@ from contracts.repositories import (
     RunChecks,
     Shown,
 )
+from contracts.spread import SpreadInput
 from contracts.step_resources import FindResources, FoundResources
 from contracts.support import ListTickets, ReadTickets, SumUp, SupportSummary, TicketList, TicketPage
 from contracts.support_cases import (
@@ -89,7 +91,9 @@ WIRE: tuple[type[Contract], ...] = (
     RunChecks,
     RunTool,
     Shown,
+    SpreadInput,
     Totals,
+    CompareSides,
     CountLoad,
     Counted,
     Examined,

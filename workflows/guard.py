@@ -22,7 +22,7 @@ from converter import Unreadable
 KNOWN = tuple(one.workflow for one in PIPELINES)
 """Workflow types that people start."""
 
-PARTS = {part: one.workflow for one in PIPELINES for part in one.parts}
+PARTS = {part: one.workflow for one in PIPELINES for part in one.parts} | {"Spread": "the run that has so many children"}
 """Workflow types that only another of our workflows starts, and which one."""
 
 ID_LIMIT = 900

@@ -35,6 +35,7 @@ from workflows.kit.gate import Ask, gate
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
+from workflows.kit.patience import patiently
 from workflows.kit.perform import perform
 from workflows.kit.pipeline import Pipeline
 from workflows.kit.stuck import feedback_of, stuck_gate, try_again
@@ -85,7 +86,10 @@ class Load(Pipeline[LoadInput, LoadReport]):
         if asked.against is not None or asked.reconcile_table is not None:
             self.reconciled = await compare(kit, asked)
             return
-        seen = self.seen = await kit.do(Loads.examine_source, ExamineSource(run=kit.ref, asked=asked), "load: examine", **WORK)
+        examine = ExamineSource(run=kit.ref, asked=asked)
+        seen = self.seen = await patiently(
+            kit, "the file or its table cannot be read", lambda: kit.do(Loads.examine_source, examine, "load: examine", **WORK)
+        )
         kit.note(
             f"examined {seen.source.file}: {amount(seen.rows, 'row')}", f"SHA-256 {seen.source.digest}", "columns are mapped"
         )
@@ -150,7 +154,9 @@ class Load(Pipeline[LoadInput, LoadReport]):
     async def _tried(self, asked: LoadInput, seen: Examined, mapping: Mapping, by: str) -> Planned:
         self.mapping, self.mapped_by = mapping, by
         request = PlanLoad(run=self.kit.ref, examined=seen, asked=asked, mapping=mapping)
-        planned = await self.kit.do(Loads.plan_load, request, "load: dry run", **WORK)
+        planned = await patiently(
+            self.kit, "no dry run is possible", lambda: self.kit.do(Loads.plan_load, request, "load: dry run", **WORK)
+        )
         if not planned.problem:
             self.kit.note(
                 f"dry run: {planned.dry.said()}", "; ".join(mapping_lines(mapping))[:2000], "policy decides what it takes"

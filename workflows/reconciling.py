@@ -11,13 +11,17 @@ from contracts.tables import Mapping
 from contracts.text import amount
 from workflows.kit.kit import Kit
 from workflows.kit.options import WORK
+from workflows.kit.patience import patiently
 from workflows.kit.perform import perform
+
+AWAY = "the two sides cannot be compared now"
 
 
 async def compare(kit: Kit, asked: LoadInput) -> dict[str, Any]:
     """Compare two files, or two tables of one target; perform what is proposed, and return the report's fields."""
     kit.enter("reconcile", "both sides are compared by queries")
-    found = await kit.do(Comparisons.compare_sides, CompareSides(run=kit.ref, asked=asked), "load: compare both sides", **WORK)
+    request = CompareSides(run=kit.ref, asked=asked)
+    found = await patiently(kit, AWAY, lambda: kit.do(Comparisons.compare_sides, request, "load: compare both sides", **WORK))
     known = await _corrected(kit, asked, found)
     into = asked.against or asked.at[1]
     checked = f"{known['checked']}; columns of one side alone: {found.alone}" if found.alone else known["checked"]
@@ -28,7 +32,8 @@ async def reconcile(kit: Kit, asked: LoadInput, seen: Examined, mapping: Mapping
     """Find the differences, perform what is proposed for them, and return the report's fields."""
     kit.enter("reconcile", "file and table are compared by queries on the target")
     request = ReconcileTable(run=kit.ref, examined=seen, asked=asked, mapping=mapping)
-    return await _corrected(kit, asked, await kit.do(Loads.reconcile_table, request, "load: compare file and table", **WORK))
+    found = await patiently(kit, AWAY, lambda: kit.do(Loads.reconcile_table, request, "load: compare file and table", **WORK))
+    return await _corrected(kit, asked, found)
 
 
 async def _corrected(kit: Kit, asked: LoadInput, found: Reconciled) -> dict[str, Any]:

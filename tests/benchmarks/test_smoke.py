@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    children,
     diagnosis,
     edits,
     gates,
@@ -83,6 +84,16 @@ async def test_parked_runs_are_raised_once(tmp_path: Path) -> None:
     assert one["errors"] == 0
     assert 0 < one["first_s"] <= one["moved_s"] <= one["ended_s"]
     assert "s until no run waited any more" in said[-1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_children_are_counted_and_cancelled() -> None:
+    """Directly and through a layer every child is done, costs its bytes, and hears of a cancellation."""
+    said: list[str] = []
+    results = await children.run(children.Sizes(children=(2, 101), limit=50), said.append)
+    assert [one[0]["kb_each"] < children.AIM_KB for one in results["rounds"].values()] == [False, True]
+    assert "KB of the parent's history" in said[-1]
 
 
 async def test_services_are_diagnosed_both_ways(tmp_path: Path) -> None:

@@ -6,6 +6,14 @@ LOADS = "tests/activities/loads"
 
 MUTANTS = (
     Mutant(
+        name="away-at-first-ends",
+        promise="A load whose target is away from the start asks a person, and does not end.",
+        file="workflows/kit/patience.py",
+        old="if refused or is_cancelled_exception(error):",
+        new="if cause is not None:",
+        tests=("tests/workflows/test_load_goes_on.py::test_a_target_that_is_away_from_the_start_is_a_persons_matter",),
+    ),
+    Mutant(
         name="twice-is-once",
         promise="A key that one side has twice is told, and not compared with one of its rows.",
         file="activities/loads/differing.py",

@@ -17,6 +17,22 @@ MUTANTS = (
         tests=("tests/activities/repositories/test_verdict.py",),
     ),
     Mutant(
+        name="layer-keeps-nudges",
+        promise="What a person decides about money reaches children below a layer.",
+        file="workflows/kit/ceiling.py",
+        old="    kit.watches.append(asyncio.create_task(_pass_nudges_down(kit)))",
+        new="    kit.watches += [asyncio.create_task(_pass_nudges_down(kit))] * (workflow.info().root is None)",
+        tests=("tests/workflows/test_spread.py::test_money_is_shared_through_both_layers",),
+    ),
+    Mutant(
+        name="silence-is-unnamed",
+        promise="A child that never answers is told with its deadline.",
+        file="workflows/kit/fan_out.py",
+        old="            if isinstance(error.__cause__, TimeoutError):",
+        new="            if kit is None:",
+        tests=("tests/workflows/test_spread.py::test_one_that_never_answers_is_told_and_the_others_are_done",),
+    ),
+    Mutant(
         name="no-owner",
         promise="A run without an accountable owner is not let in.",
         file="activities/runs/admission.py",

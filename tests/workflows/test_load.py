@@ -30,14 +30,16 @@ async def loading(
     *conversations: dict[str, Any],
     tier: str = "confirm",
     settings: dict[str, Any] | None = None,
+    url: str | None = None,
     **table: Any,
 ) -> AsyncIterator[tuple[Stack, Place]]:
     """A worker whose settings declare a folder and a table. Without `script` it has no model at all.
 
-    `tier` is that of `sql.load` and `sql.execute`; `settings` are further ones of the worker.
+    `tier` is that of `sql.load` and `sql.execute`; `settings` are further ones of the worker. `url` None: SQLite.
     """
-    place = Place(folder, f"sqlite:///{folder}/books.db", table)
-    (folder / "books.db").touch()
+    place = Place(folder, url or f"sqlite:///{folder}/books.db", table)
+    if url is None:
+        (folder / "books.db").touch()
     place.rows(f"create table orders ({TABLE})")
     policy = folder / "policy.toml"
     policy.write_text(re.sub(r'(adapter = "sql\.\w+"\ntier) = "confirm"', rf'\1 = "{tier}"', POLICY.read_text()))

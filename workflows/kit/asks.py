@@ -1,4 +1,4 @@
-"""How a root hears where its children stand: the signals `asks` (their open gates) and `waits` (models, disks)."""
+"""How a root hears of its children: the signals `asks` (open gates), `waits` (models, disks) and `left` (they have ended)."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,19 +7,21 @@ from temporalio import workflow
 
 from contracts.errors import ContractViolation, Refused
 from contracts.gates import MESSAGE_LIMIT, GateView
+from contracts.spread import Left
 from workflows.kit.cancellation import send
 from workflows.kit.changes import WAITS_TOLD
 from workflows.kit.messages import bare, only_object
 from workflows.kit.run import Run
 from workflows.kit.standing import Asks, Waits, is_below
 
-S = TypeVar("S", Asks, Waits)
+S = TypeVar("S", Asks, Waits, Left)
 
 
-def listen(run: Run) -> None:
+def listen(run: Run, left: Callable[[Left], None]) -> None:
     """Take the signals for this run. What none of its children can have sent is refused and recorded."""
     _on(run, "asks", Asks, run.family.takes)
     _on(run, "waits", Waits, run.family.hears)
+    _on(run, "left", Left, left)
 
 
 def _on(run: Run, name: str, kind: type[S], take: Callable[[S], None]) -> None:

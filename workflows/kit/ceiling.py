@@ -66,9 +66,12 @@ async def _tell_root(kit: Kit, said: Parked) -> None:
 
 
 def keep_watch(kit: Kit) -> None:
-    """At the root: hold a gate while anything below waits for money, and pass nudges down. Calling it twice is one watch."""
-    if not kit.watches and workflow.info().root is None:
-        kit.watches += [asyncio.create_task(_pass_nudges_down(kit)), asyncio.create_task(_hold_gates(kit))]
+    """Pass nudges down; at the root, hold a gate while anything below waits for money. Calling it twice is one watch."""
+    if kit.watches:
+        return
+    kit.watches.append(asyncio.create_task(_pass_nudges_down(kit)))
+    if workflow.info().root is None:
+        kit.watches.append(asyncio.create_task(_hold_gates(kit)))
 
 
 async def _pass_nudges_down(kit: Kit) -> None:

@@ -4,10 +4,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import (
+    ChildWorkflowError,
+    FailureError,
+    TimeoutError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 
 from contracts.base import Contract
 from contracts.carried import Children
@@ -16,6 +22,7 @@ from contracts.handoff import Handoff
 from contracts.inputs import RunContext
 from contracts.money import Part, slice_of
 from contracts.runs import RunRef
+from contracts.spread import Left
 from workflows.kit.cancellation import not_cancelled, send, was_cancelled
 from workflows.kit.ceiling import keep_watch
 from workflows.kit.ends import Stopped
@@ -26,7 +33,7 @@ from workflows.kit.model_outage import note_degraded
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
 CHILDREN_LIMIT = 100
-"""Most children of one parent. Each start and end is a transaction on the parent, so more need a middle layer."""
+"""Most children of one parent. Each start and end is a transaction on the parent, so more need a layer between: `spread`."""
 
 DEPTH_LIMIT = 4
 
@@ -46,17 +53,20 @@ class Child(Generic[I]):
 async def fan_out(
     kit: Kit,
     path: str,
-    run: Callable[..., Any],
-    children: Sequence[Child[I]],
+    run: Callable[..., Any] | str,
+    children: Sequence[Child[Any]],
     *,
     limit: int,
     deadline: timedelta,
     summary: str,
+    kept_back: int | None = None,
 ) -> dict[str, Handoff[Any]]:
     """Run the children, at most `limit` at a time, each as soon as its dependencies are done. Returns handoffs by name.
 
+    `run` is their workflow, or its type. `kept_back` is the share of the money, per mille, that is not theirs; None: the run's.
+
     A child that fails, exceeds its `deadline`, or depends on one that is not done is `could_not` with the reason. Cancelling
-    the parent cancels all children and waits for them. Raises `Refused` for too many children or levels.
+    the parent cancels all children and waits for them. Raises `Refused` for too many children or levels: `spread` takes more.
     """
     if len(children) > CHILDREN_LIMIT or (kit.ref.path.count("/") >= DEPTH_LIMIT):
         raise Refused(
@@ -67,8 +77,9 @@ async def fan_out(
         handoffs = (await kit.chain.recall(step, Children)).handoffs
     else:
         await kit.chain.safe_point()
+        back = kit.pins.kept_back if kept_back is None else kept_back
         with kit.chain.under_way():
-            handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary)
+            handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary, back)
         step.result = Children(handoffs=handoffs)
     for handoff in handoffs.values():
         note_degraded(kit, handoff)
@@ -76,18 +87,25 @@ async def fan_out(
 
 
 async def _side_by_side(
-    kit: Kit, path: str, run: Callable[..., Any], children: Sequence[Child[I]], limit: int, deadline: timedelta, summary: str
+    kit: Kit,
+    path: str,
+    run: Callable[..., Any] | str,
+    children: Sequence[Child[Any]],
+    limit: int,
+    deadline: timedelta,
+    summary: str,
+    kept_back: int,
 ) -> dict[str, Handoff[Any]]:
     room = asyncio.Semaphore(limit)
     tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
 
-    async def one(child: Child[I]) -> Handoff[Any]:
+    async def one(child: Child[Any]) -> Handoff[Any]:
         # Shielded: cancelling this child must not cancel the one it waits for. Outside the semaphore: children that wait for
         # each other must not take up the slots.
         before = {name: await asyncio.shield(tasks[name]) for name in child.after}
         ref = kit.at(f"{path}/{child.name}")
         missing = [name for name, handoff in before.items() if handoff.outcome != "done"]
-        part = Part(group=path, name=child.name, among=len(children), kept_back=kit.pins.kept_back)
+        part = Part(group=path, name=child.name, among=len(children), kept_back=kept_back)
         if missing:
             _gives_back(kit, ref, part)
             return _missed(kit, ref, f"not started: {', '.join(missing)} is not done")
@@ -120,15 +138,15 @@ def _missed(kit: Kit, ref: RunRef, reason: str) -> Handoff[Any]:
 
 async def _child(
     kit: Kit,
-    run: Callable[..., Any],
+    run: Callable[..., Any] | str,
     ref: RunRef,
-    child: Child[I],
+    child: Child[Any],
     before: dict[str, Handoff[Any]],
     deadline: timedelta,
     summary: str,
     part: Part,
 ) -> Handoff[Any]:
-    child_id = f"{kit.ref.workflow_id}.{ref.path.replace('/', '.')}"
+    child_id = f"{kit.ref.workflow_id}.{ref.path.removeprefix(f'{kit.ref.path}/').replace('/', '.')}"
     asked = child.make(RunContext(run=ref, began=kit.pins, parts=(*kit.parts, part)), before)
     # Before it starts: its signals are checked against this.
     kit.children[child_id] = ref.path
@@ -136,13 +154,14 @@ async def _child(
         for wait in (*FORMER_WAITS, None):
             try:
                 running = await workflow.start_child_workflow(
-                    run,
+                    cast("str", run),
                     asked,
                     id=child_id,
                     execution_timeout=deadline,
                     # Not TERMINATE: the child has to close its gates and record its end.
                     parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
                     static_summary=summary[:200],
+                    result_type=Handoff[Any] if isinstance(run, str) else None,
                 )
             except WorkflowAlreadyStartedError:
                 # After a reset the child of the abandoned branch may still run under this id.
@@ -163,6 +182,9 @@ async def _child(
         return handoff
     except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
         if not is_cancelled_exception(error):
+            await _ended_unheard(ref.path)
+            if isinstance(error.__cause__, TimeoutError):
+                return _missed(kit, ref, f"the child workflow did not answer within its deadline of {deadline}")
             return _missed(kit, ref, f"the child workflow failed: {error.__cause__ or error}")
         if was_cancelled() or not kit.in_order:
             raise
@@ -172,6 +194,13 @@ async def _child(
         kit.family.left(ref.path)
         _gives_back(kit, ref, part)
         kit.parking.left(ref.path)
+
+
+async def _ended_unheard(path: str) -> None:
+    """Tell the root that nothing below a layer's child waits any more; a run hears of its own children by itself."""
+    root = workflow.info().root
+    if root is not None:
+        await send(root.workflow_id, "left", Left(path=path).model_dump(mode="json"))
 
 
 def _gives_back(kit: Kit, ref: RunRef, part: Part) -> None:

@@ -23,6 +23,7 @@ from contracts.money import micros, slice_of
 from contracts.outside import sources_in, texts_in
 from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
+from contracts.spread import Left
 from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
 from workflows.kit.asks import listen
 from workflows.kit.cancellation import not_cancelled, was_cancelled
@@ -50,7 +51,7 @@ class Kit(Run):
         self.parking = Parking(self)
         self.pause = Pause(self)
         self.chain = Chain(self, lambda: self.quiet)
-        listen(self)
+        listen(self, self._left)
         self.holding = Holding()
         self.holding.listen(self.inbox)
         self.watches: list[asyncio.Task[None]] = []
@@ -203,6 +204,10 @@ class Kit(Run):
             raise
         not_cancelled()
         return done
+
+    def _left(self, said: Left) -> None:
+        self.family.left(said.path)
+        self.parking.left(said.path)
 
     @property
     def quiet(self) -> bool:
