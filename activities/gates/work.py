@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from activities.repositories.handed_in import HandedIn
 from contracts.errors import Refused
-from contracts.gates import AdmitDecision
+from contracts.gate_requests import AdmitDecision
 from contracts.hand_in import problem_with
 
 
