@@ -74,9 +74,9 @@ MUTANTS = (
     Mutant(
         name="undeclared-action-let-in",
         promise="A run that may propose what policy does not declare is not let in.",
-        file="activities/runs/admission.py",
-        old="{action: policy.terms(action) for action in request.actions}",
-        new="{action: policy.terms(action) for action in request.actions if action in policy.actions}",
+        file="activities/gates/policy.py",
+        old="        declared = self.actions.get(action)",
+        new='        declared = self.actions.get(action, self.actions["note"])',
         tests=("tests/activities/runs/test_admission.py::test_an_action_that_policy_does_not_declare_is_not_let_in",),
     ),
     Mutant(

@@ -473,6 +473,7 @@ async def test_a_branch_is_pushed_once(ledger: Ledger, tmp_path: Path) -> None:
         try:
             return await deliver(sender, kept.key)
         except RemoteUnknown:
+            assert adapter.pushes == 1, "what was pushed is found"
             return None
 
     receipt = await until(attempt, "an attempt was answered")
