@@ -76,7 +76,7 @@ MUTANTS = (
         promise="A run that may propose what policy does not declare is not let in.",
         file="activities/gates/policy.py",
         old="        declared = self.actions.get(action)",
-        new='        declared = self.actions.get(action, self.actions["note"])',
+        new='        declared = self.actions.setdefault(action, self.actions["note"])',
         tests=("tests/activities/runs/test_admission.py::test_an_action_that_policy_does_not_declare_is_not_let_in",),
     ),
     Mutant(
