@@ -24,10 +24,19 @@ class Routes(Input):
     prices: dict[Annotated[str, Field(pattern=MODEL)], DatedPrice] = Field(default_factory=dict)
     minimum: dict[str, dict[Risk, int]] = Field(default_factory=dict)
 
+    @property
+    def each(self) -> dict[str, tuple[Choice, ...]]:
+        """Every route by whose it is: those of classes, and those of single agents as `agent NAME`."""
+        return self.classes | {f"agent {name}": several for name, several in self.agents.items()}
+
+    def of(self, agent: str, model_class: str) -> tuple[Choice, ...]:
+        """The choices of an agent: its own, else those of its class."""
+        return self.agents.get(agent) or self.classes[model_class]
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        routes = [*((f"class {name!r}", several) for name, several in self.classes.items())]
-        for whose, choices in (*routes, *((f"agent {name!r}", several) for name, several in self.agents.items())):
+        of_classes = {f"class {name!r}": several for name, several in self.classes.items()}
+        for whose, choices in (of_classes | {f"agent {name!r}": several for name, several in self.agents.items()}).items():
             if not any("first" in choice.when for choice in choices):
                 raise ValueError(f"{whose} has no choice that is tried first")
             for choice in choices:

@@ -11,6 +11,7 @@ from commands.doctor.prices import routed_choices
 from contracts.conversation import ModelRequest, UserMessage
 from contracts.errors import Misconfigured
 from contracts.printed import quoted
+from contracts.programs import PROGRAM
 
 if TYPE_CHECKING:
     from activities.providers.base import Provider, ProviderError
@@ -32,11 +33,11 @@ async def endpoints(found: "Settings") -> list[Finding]:
     """Whether each endpoint answers the first model that a route names there. A model without a price is not asked."""
     from model_choice import build_providers
 
-    routed, findings = routed_choices(found, agent_files(found).routes.classes), []
+    routed, findings = routed_choices(found, agent_files(found).routes.each), []
     for name, provider in build_providers(found).items():
         choice = next((one for one in routed if one.provider == name), None)
         try:
-            if name != "scripted":
+            if name not in ("scripted", PROGRAM):
                 findings.append(await _asked(found, name, choice, provider))
         finally:
             await provider.close()

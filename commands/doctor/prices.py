@@ -22,7 +22,7 @@ def prices(found: "Settings") -> list[Finding]:
     have, sold_by = reachable_providers(found), vendors(found)
     versions: set[str] = set()
     unpriced: list[Finding] = []
-    for choice in routed_choices(found, routes.classes):
+    for choice in routed_choices(found, routes.each):
         if choice.provider not in have:
             continue
         try:

@@ -104,7 +104,7 @@ def _fields(agent: "Agent", catalogue: "Catalogue", lock: dict[str, str]) -> dic
     return {
         "name": name,
         "class": agent.file.model_class,
-        "models": [choice.model for choice in catalogue.routes.classes[agent.file.model_class]],
+        "models": [choice.model for choice in catalogue.routes.of(agent.file.name, agent.file.model_class)],
         "takes": agent.file.takes,
         "returns": agent.file.returns,
         "digest": agent.digest,

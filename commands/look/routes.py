@@ -12,6 +12,7 @@ from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured, NotFound, Refused
+from contracts.programs import PROGRAM
 from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import breakers, feed
 from ledger.db import Connection, now_us
@@ -61,7 +62,8 @@ def routes(connection: Connection, settings: "Settings", found: "Routes", now: d
     """Every choice of every class, in the order of routes.toml. If the setting `model` is set, it is the only choice."""
     failing = {one.name: one for one in noteworthy(connection)}
     used = this_minute(connection, now)
-    classes = {"every class": next(iter(in_force(settings, found.classes).values()))} if settings.model else found.classes
+    only = {"every class": next(iter(in_force(settings, found.classes).values()))} if settings.model else found.classes
+    classes = only | {whose: several for whose, several in found.each.items() if whose not in found.classes}
     named = endpoints(settings)
     return [
         _route(settings, found, name, at_endpoint(one, named), failing, used)
@@ -113,6 +115,8 @@ def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, dateti
 def _key(settings: "Settings", provider: str) -> bool | None:
     if provider == "scripted":
         return settings.script is not None
+    if provider == PROGRAM:
+        return bool(settings.programs)
     setting = endpoints(settings).get(provider)
     if setting is None:
         return False if provider in ENDPOINTS else None
