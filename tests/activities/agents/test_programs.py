@@ -1,5 +1,7 @@
 """Routes to outside programs: what a worker starts with, and what it refuses to, with words that say what to do."""
 
+import contextlib
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from commands.doctor.programs import programs as doctor
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings
 from contracts.programs import ProgramSetting
+from ledger.db import Ledger
 from model_choice import build_providers
 from tests import ledgers
 from tests.workflows.outside import WRITER, agents
@@ -19,13 +22,13 @@ from worker_parts import build
 TRUE = {"about": "does nothing", "argv": ["true"]}
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "not declared": (WRITER.format(name="ours"), {}, "writer: command:ours cannot be reached|no program is called 'ours' here"),
+    "not declared": (WRITER.format(name="ours"), {}, "no program is called 'ours' here; none is declared"),
     "another": (WRITER.format(name="ours"), {"other": TRUE}, "no program is called 'ours' here; there are other"),
     "a variable": (WRITER.format(name="ours"), {"ours": TRUE | {"variables": {"K": "NOT_SET_HERE"}}}, "names NOT_SET_HERE"),
     "tools": (
         '[agents]\nplanner = [{ model = "command:ours" }]\n',
         {"ours": TRUE},
-        "cannot do the steps of planner, which works",
+        "cannot do the steps of planner",
     ),
     "no agent": ('[agents]\nnobody = [{ model = "command:ours" }]\n', {"ours": TRUE}, "names nobody, which is no agent"),
     "never first": (
@@ -36,13 +39,20 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
+@contextlib.contextmanager
+def _ledger(settings: config.Settings) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(settings.database, settings.artifacts)) as ledger:
+        ledgers.migrate(ledger)
+        yield ledger
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_worker_does_not_start_with_what_cannot_work(tmp_path: Path, case: str) -> None:
     """Before any run: the message names the table or the route."""
     routes, programs, why = REFUSED[case]
     own = {name: ProgramSetting.model_validate(table) for name, table in programs.items()}
     settings = config.Settings(state=tmp_path / "state", agents=agents(tmp_path / "agents", routes), programs=own)
-    with ledgers.fresh(tmp_path) as ledger, pytest.raises(Misconfigured, match=why):
+    with _ledger(settings) as ledger, pytest.raises(Misconfigured, match=why):
         build(settings, ledger)
 
 
@@ -52,7 +62,7 @@ def test_an_unmetered_route_is_no_free_one(tmp_path: Path) -> None:
     limits = Ceilings(run_usd=Decimal(1), agent_day_usd=None, month_usd=Decimal(5))
     settings = config.Settings(state=tmp_path / "state", agents=agents(tmp_path / "agents"), programs=own, ceilings=limits)
     assert "command" in build_providers(settings)
-    with ledgers.fresh(tmp_path) as ledger, pytest.raises(Misconfigured, match="command:ours costs money"):
+    with _ledger(settings) as ledger, pytest.raises(Misconfigured, match="command:ours costs money"):
         build(settings, ledger)
 
 
@@ -64,7 +74,7 @@ def test_an_unmetered_route_is_no_free_one(tmp_path: Path) -> None:
         {"hosts": ["example.com"]},
         {"timeout": "PT13H"},
         {"variables": {"A B": "C"}},
-        {"shell": "x"},
+        {"sh": "x"},
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused(table: dict[str, Any]) -> None:
