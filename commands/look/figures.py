@@ -56,7 +56,8 @@ def figures(
                 f"{kind} {count}" for kind, count in sorted(one.errors.items(), key=lambda one: (-one[1], one[0]))
             )
             out.line(f"errors of {safe(name or 'unknown', 80)}: {safe(kinds, 500)}")
-    out.line(f"{told(asked, until)}; latency in seconds, cost per ended run")
+    unmetered = "; +?: and what outside programs cost, which is unknown" if any(one.unmetered for one in found.values()) else ""
+    out.line(f"{told(asked, until)}; latency in seconds, cost per ended run{unmetered}")
 
 
 def _actions(out: Out, asked: "Period", project: str | None, when: str) -> None:
@@ -98,7 +99,8 @@ def _row(name: str, one: "Quality") -> list[str]:
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in one.outcomes.most_common())
     latency = [_seconds(one.latency.percentile(percent)) for percent in (50, 95, 99)]
-    cost = ["-" if (found := one.cost.percentile(percent)) is None else usd(found) for percent in (50, 90)]
+    more = "+?" if one.unmetered else ""
+    cost = ["-" if (found := one.cost.percentile(percent)) is None else f"{usd(found)}{more}" for percent in (50, 90)]
     unknown = "+?" if one.tokens_unknown else ""
     tokens = [f"{one.tokens[kind]:,}{unknown}" for kind in ("tokens_in", "tokens_out")]
     shares = [
@@ -120,7 +122,19 @@ def _share(some: int, whole: int) -> str:
 
 
 def _fields(one: "Quality") -> dict[str, Any]:
-    counts = ("turns", "retries", "tools", "runs", "runs_with_person", "cached", "degraded", "steps", "stepped_up", "escalated")
+    counts = (
+        "turns",
+        "unmetered",
+        "retries",
+        "tools",
+        "runs",
+        "runs_with_person",
+        "cached",
+        "degraded",
+        "steps",
+        "stepped_up",
+        "escalated",
+    )
     return {
         "success_per_mille": one.success,
         "outcomes": dict(one.outcomes),
