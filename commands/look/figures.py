@@ -36,7 +36,7 @@ def figures(
     could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate. STEPPED UP is the
     share of steps in which a better model took over after an unusable reply or an unsure end. For types of action: how many
     there were, how people decided on them, and how many another action took back (UNDONE). For value: of runs that ended, what
-    a finished case cost, how long gates were open before somebody decided, and what was saved where [minutes_before] is declared.
+    a finished case cost, how long gates were open before a decision, and what was saved where [minutes_before] is declared.
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     if of == "actions":
