@@ -39,6 +39,7 @@ from contracts.money import Ceilings
 from contracts.programs import ProgramSetting
 from contracts.relay import Relaying, Role
 from contracts.step_resources import DatabaseSetting, FolderSetting, LogsSetting, Name
+from contracts.value import MinutesBefore
 
 HOME = Path(__file__).parent
 """Folder of agents/ and policy.toml unless settings say otherwise."""
@@ -146,6 +147,7 @@ class Settings(BaseSettings):
     desks: Annotated[dict[Name, DeskSetting], AfterValidator(_expanded)] = Field(
         default={}, description="support desks: tables in baton.toml"
     )
+    minutes_before: MinutesBefore = Field(default={}, description="minutes that a case took before: a table in baton.toml")
     channels: dict[Name, Channel] = Field(default={}, description="where notices are sent: tables in baton.toml")
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     sabotage_places: int = Field(

@@ -25,6 +25,9 @@ UNMETERED = "unmetered"
 
 LONGEST = timedelta(hours=12)
 
+UNSAID = 500
+"""How sure a program counts as that does not say it, per mille: nobody knows either way."""
+
 TEXT_LIMIT = 4000
 BODY_LIMIT = 24_000
 """Characters of a program's reason or summary, and of its body as JSON."""
@@ -82,7 +85,7 @@ class ProgramEnd(Contract, name="program_end/1"):
     outcome: Outcome
     reason: str = Field(default="", max_length=TEXT_LIMIT, description="why it is not done")
     summary: str = Field(default="", max_length=TEXT_LIMIT, description="what it did, where it names no body")
-    confidence: PerMille = Field(default=0, description="how sure it is, 0 to 1000; who does not say is not sure at all")
+    confidence: PerMille = Field(default=UNSAID, description="how sure it is, 0 to 1000")
     body: dict[str, Any] | None = Field(default=None, description="the result, by the schema that it was given")
 
 

@@ -55,6 +55,9 @@ class Report(Contract):
     tokens: int = 0
     scripted: bool = Field(default=False, description="no real model took part")
     degraded: tuple[str, ...] = Field(default=(), description="steps that a fallback did, because no model was available")
+    unmetered: tuple[str, ...] = Field(
+        default=(), exclude_if=is_empty, description="agents that may have been outside programs: what they cost is unknown"
+    )
     handed_over: tuple[Receipt, ...] = Field(
         default=(),
         exclude_if=is_empty,
@@ -72,4 +75,5 @@ class Report(Contract):
     @property
     def cost(self) -> str:
         """What the run's whole family cost, in one line."""
-        return f"{usd(self.usd_micros)}, {amount(self.tokens, 'token')}"
+        more = f"; and what {', '.join(self.unmetered)} cost as outside programs, which is unknown" if self.unmetered else ""
+        return f"{usd(self.usd_micros)}, {amount(self.tokens, 'token')}{more}"

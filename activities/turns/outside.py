@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
-from temporalio import activity
 
 from activities.agents.agent import Agent
 from activities.providers.schema import closed_schema
@@ -15,8 +14,13 @@ from contracts.turns import RunTool
 from ledger import artifacts, turns
 
 
-def outside_call(connection: Connection, files: Path, row: Row[Any], agent: Agent, request: RunTool) -> tuple[Tool, bytes]:
-    """The tool and its arguments for a turn of the provider `command`. The same turn gives the same task, on any worker."""
+def outside_call(
+    connection: Connection, files: Path, row: Row[Any], agent: Agent, request: RunTool, start: int
+) -> tuple[Tool, bytes]:
+    """The tool and its arguments for a turn of the provider `command`. The same turn gives the same task, on any worker.
+
+    `start`: how often it is started for this call, this time included.
+    """
     asked: Any = turns.reply_of(row).calls[request.index].arguments
     task = agent.takes.read(artifacts.get(connection, files, row.task))
     tool = tool_for(request)
@@ -32,7 +36,6 @@ def outside_call(connection: Connection, files: Path, row: Row[Any], agent: Agen
         body_schema=dict(closed_schema(agent.returns)),
         writes=tool is WRITING,
     )
-    start = activity.info().attempt if activity.in_activity() else 1
     call = ProgramCall(program=asked["program"], task=told, start=start)
     return tool, call.stored()
 

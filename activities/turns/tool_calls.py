@@ -93,7 +93,9 @@ class Tools:
             agent = self._catalogue.pinned(turns.agent_of(row))
             tool = self._tools.get(name) if name in {tool.name for tool in agent.tools} else None
             if row.provider == PROGRAM:
-                tool, arguments = await self._ledger.read(outside_call, self._ledger.files, row, agent, request)
+                # Asked here: what reads the ledger runs in a thread that belongs to no activity.
+                start = activity.info().attempt if activity.in_activity() else 1
+                tool, arguments = await self._ledger.read(outside_call, self._ledger.files, row, agent, request, start)
             if tool is None:
                 return await self._keep(request, name, arguments, _failure(f"{agent.file.name} may not use {name}"), 0)
             if tool.effect == "none" or request.workspace is None or request.workspace.access == "read":

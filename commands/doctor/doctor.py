@@ -43,7 +43,7 @@ def doctor(
 
 
 async def _examine(out: Out, *, offline: bool) -> list[Finding]:
-    from commands.doctor import causes, channels, host, models, prices, temporal
+    from commands.doctor import causes, channels, host, models, prices, programs, temporal
 
     findings = [host.python()]
     _tell(out, findings[0])
@@ -51,7 +51,7 @@ async def _examine(out: Out, *, offline: bool) -> list[Finding]:
     findings.append(problem)
     _tell(out, problem)
     asked = () if offline else models.CHECKS
-    for check in (*host.CHECKS, *prices.CHECKS, *asked, *causes.CHECKS, *channels.CHECKS, *temporal.CHECKS):
+    for check in (*host.CHECKS, *programs.CHECKS, *prices.CHECKS, *asked, *causes.CHECKS, *channels.CHECKS, *temporal.CHECKS):
         # One after the other, printed at once: a check that hangs shows which one it is.
         with out.waiting(f"checking {check.__name__.replace('_', ' ')}"):
             more = await _guarded(check, found)

@@ -18,6 +18,7 @@ from commands.doctor.policy import policy
 from commands.doctor.record import upkeep
 from commands.errors import first_line
 from contracts.errors import LedgerUnavailable, Misconfigured
+from contracts.programs import PROGRAM
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ def reachable_providers(found: "Settings") -> dict[str, str]:
             url = "" if setting.base_url == ENDPOINTS.get(name) else setting.base_url
             without = "no key" if setting.platform is None else f"{CREDENTIALS[setting.platform]}, looked for with each call"
             have[name] = f"{'a key is set' if key.current() else without}{_at(url)}{_way(found, name)}"
+    if found.programs:
+        have[PROGRAM] = f"outside programs {', '.join(found.programs)}, unmetered"
     if found.script is not None:
         have["scripted"] = f"plays {found.script}; not a real model"
     return have

@@ -11,6 +11,7 @@ from commands.doctor.prices import routed_choices
 from contracts.conversation import ModelRequest, UserMessage
 from contracts.errors import Misconfigured
 from contracts.printed import quoted
+from contracts.programs import PROGRAM
 
 if TYPE_CHECKING:
     from activities.providers.base import Provider, ProviderError
@@ -36,7 +37,7 @@ async def endpoints(found: "Settings") -> list[Finding]:
     for name, provider in build_providers(found).items():
         choice = next((one for one in routed if one.provider == name), None)
         try:
-            if name != "scripted":
+            if name not in ("scripted", PROGRAM):
                 findings.append(await _asked(found, name, choice, provider))
         finally:
             await provider.close()

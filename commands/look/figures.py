@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ledger.figures.period import Period
     from ledger.figures.quality import Quality
 
-Of = Literal["agents", "pipelines", "actions"]
+Of = Literal["agents", "pipelines", "actions", "value"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def figures(
-    of: Annotated[Of, typer.Argument(help="Group by agent version, by pipeline, or by type of action.")] = "agents",
+    of: Annotated[
+        Of, typer.Argument(help="Group by agent version, by pipeline, by type of action; value: what cases cost and saved.")
+    ] = "agents",
     since: Since = None,
     until: Until = None,
     project: Project = None,
@@ -33,11 +35,15 @@ def figures(
     The period is this UTC month unless --since says otherwise. ESCALATED is the share of an agent's steps that ended unsure or
     could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate. STEPPED UP is the
     share of steps in which a better model took over after an unusable reply or an unsure end. For types of action: how many
-    there were, how people decided on them, and how many another action took back (UNDONE).
+    there were, how people decided on them, and how many another action took back (UNDONE). For value: of runs that ended, what
+    a finished case cost, how long gates were open before a decision, and what was saved where [minutes_before] is declared.
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     if of == "actions":
         _actions(out, asked, project, told(asked, until))
+        return
+    if of == "value":
+        _value(out, asked, project, told(asked, until))
         return
     with open_ledger(settings()) as ledger:
         from ledger.figures import quality
@@ -56,7 +62,29 @@ def figures(
                 f"{kind} {count}" for kind, count in sorted(one.errors.items(), key=lambda one: (-one[1], one[0]))
             )
             out.line(f"errors of {safe(name or 'unknown', 80)}: {safe(kinds, 500)}")
-    out.line(f"{told(asked, until)}; latency in seconds, cost per ended run")
+    unmetered = "; +?: and what outside programs cost, which is unknown" if any(one.unmetered for one in found.values()) else ""
+    out.line(f"{told(asked, until)}; latency in seconds, cost per ended run{unmetered}")
+
+
+def _value(out: Out, asked: "Period", project: str | None, when: str) -> None:
+    """What finished cases cost, how long people were waited for, and what was saved."""
+    from commands.look.value import columns, fields, row
+
+    found_settings = settings()
+    with open_ledger(found_settings) as ledger:
+        from ledger.figures.value import value
+
+        found = ledger.read_now(value, asked, found_settings.minutes_before, project)
+    figures = [fields(*key, one) for key, one in found.items()]
+    out.document(of="value", since=asked.since, until=asked.until, project=project, figures=figures)
+    if not found:
+        out.note(f"no run ended from {when}")
+        return
+    out.table(columns, [row(*key, one) for key, one in found.items()], words=("DECIDED IN, P50/P95",))
+    out.line(
+        f"{when}; WAITED: minutes that gates were open, the most that people can have taken; nobody records when they looked"
+    )
+    out.line("SAVED: at least and at most, by [minutes_before]; -: nobody has declared what a case took before")
 
 
 def _actions(out: Out, asked: "Period", project: str | None, when: str) -> None:
@@ -98,7 +126,8 @@ def _row(name: str, one: "Quality") -> list[str]:
 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in one.outcomes.most_common())
     latency = [_seconds(one.latency.percentile(percent)) for percent in (50, 95, 99)]
-    cost = ["-" if (found := one.cost.percentile(percent)) is None else usd(found) for percent in (50, 90)]
+    more = "+?" if one.unmetered else ""
+    cost = ["-" if (found := one.cost.percentile(percent)) is None else f"{usd(found)}{more}" for percent in (50, 90)]
     unknown = "+?" if one.tokens_unknown else ""
     tokens = [f"{one.tokens[kind]:,}{unknown}" for kind in ("tokens_in", "tokens_out")]
     shares = [
@@ -123,6 +152,7 @@ def _share(some: int, whole: int) -> str:
 def _fields(one: "Quality") -> dict[str, Any]:
     counts = (
         "turns",
+        "unmetered",
         "retries",
         "tools",
         "runs",

@@ -12,6 +12,7 @@ from contracts.agents import Choice
 from contracts.base import digest_of
 from contracts.conversation import Usage
 from contracts.errors import Misconfigured, NotFound, Refused
+from contracts.programs import PROGRAM
 from contracts.runs import WHEN_WRITTEN, Note, RunRef
 from ledger import breakers, feed
 from ledger.db import Connection, now_us
@@ -116,6 +117,8 @@ def _state(choice: Choice, failing: dict[str, BreakerView]) -> tuple[str, dateti
 def _key(settings: "Settings", provider: str) -> bool | None:
     if provider == "scripted":
         return settings.script is not None
+    if provider == PROGRAM:
+        return bool(settings.programs)
     setting = endpoints(settings).get(provider)
     if setting is None:
         return False if provider in ENDPOINTS else None

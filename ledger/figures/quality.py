@@ -45,12 +45,13 @@ class Quality:
     `stepped_up` those of them in which a choice meant for unusable replies or unsure steps answered; one for outages does
     not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
     runs that opened a gate of `ESCALATIONS`. `cost` is micro-dollars per ended run, with retried attempts and with what was
-    paid outside the period.
+    paid outside the period. `unmetered` are turns of agents that may be outside programs: no amount holds what those cost.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     turns: int = 0
+    unmetered: int = 0
     cached: int = 0
     by_person: int = 0
     chosen: Counter[str] = field(default_factory=Counter)
@@ -182,6 +183,7 @@ def _count_stepping(into: Quality, step: Iterable[Replied]) -> None:
 def _count_turns(into: Quality, rows: Iterable[Replied]) -> None:
     for row in rows:
         into.turns += 1
+        into.unmetered += row.agent.endswith("(unmetered)")
         into.cached += bool(row.cached)
         into.chosen[row.chosen] += 1
         by_person = row.model_asked.startswith(BY_HAND)

@@ -82,3 +82,15 @@ class PerformsUndeclared(Performs):
     async def run(self, asked: PerformInput) -> PerformReport:
         """The report of how it ended."""
         return await self.conduct(asked)
+
+
+@workflow.defn(name="PerformsWithProgram")
+class PerformsWithProgram(Performs):
+    """Performs a note in a run whose writer may be an outside program."""
+
+    agents = ("writer",)
+
+    @workflow.run
+    async def run(self, asked: PerformInput) -> PerformReport:
+        """The report of how it ended."""
+        return await self.conduct(asked)

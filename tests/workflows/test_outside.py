@@ -13,9 +13,11 @@ from ledger.migrate import upgrade
 from tests import scripts
 from tests.processes import Worker
 from tests.scripts import a_tester, answer, item, plan, read, says
-from tests.stack import QUICK, Stack, git, result_of, sample, until
+from tests.stack import QUICK, Stack, beside, git, result_of, sample, stack, until
 from tests.workflows.conftest import Start
 from tests.workflows.outside import FIX, agents, cmdline, program
+from tests.workflows.performing import policy
+from tests.workflows.performs import PerformReport, PerformsWithProgram
 
 ONE_ITEM = plan(item("fix", ["shop/pricing.py"]))
 PLANNER = says("planner", read("shop/pricing.py"), answer(ONE_ITEM))
@@ -60,15 +62,15 @@ async def test_a_worker_killed_in_the_middle_of_a_program_does_nothing_twice(cli
     settings = config.Settings(**where, agents=agents(tmp_path / "agents"), programs=ours)
     ledger = Ledger(settings.database, settings.artifacts)
     upgrade(ledger)
-    stack = Stack(client, settings, ledger, None, QUICK)  # type: ignore[arg-type]  # its parts are in the other process
+    served = Stack(client, settings, ledger, None, QUICK)  # type: ignore[arg-type]  # its parts are in the other process
 
     async def writing() -> Path | None:
         found = [one for one in (state / "workspaces" / "files").glob("*write*") if (one / "README.md").exists()]
         return next((one for one in found if "written once" in (one / "README.md").read_text()), None)
 
     with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
-        run = await stack.deliver(origin, branch="once")
-        await stack.approve(run, "plan")
+        run = await served.deliver(origin, branch="once")
+        await served.approve(run, "plan")
         folder = await until(writing, "the program has written")
         worker.kill()
         (folder / "left-behind").write_text("by the first start")
@@ -79,9 +81,9 @@ async def test_a_worker_killed_in_the_middle_of_a_program_does_nothing_twice(cli
 
         await until(anew, "the program was started again on a folder made anew")
         (folder / "go").write_text("")
-        await stack.approve(run, "change")
+        await served.approve(run, "change")
         report = await run.result()
-        said = await stack.said(run)
+        said = await served.said(run)
     assert report.state == "done", report
     assert git(origin, "show", "once:README.md").count("written once") == 1
     assert git(origin, "diff", "--name-only", "main", "once") == "README.md"
@@ -154,3 +156,19 @@ async def test_a_program_that_changes_nothing_could_not(start: Start, tmp_path: 
         report = await run.result()
     assert any("it changed nothing: all is well" in fact for fact in view.facts), view.facts
     assert report.state == "could_not"
+
+
+async def test_nothing_happens_by_itself_in_a_run_with_a_program(client: Client, tmp_path: Path) -> None:
+    """Policy has tier auto, and a person is asked all the same; the gate says why, and the report that the cost is unknown."""
+    own = {"agents": agents(tmp_path / "agents"), "programs": {"ours": program(FIX)}}
+    script = scripts.save(tmp_path / "script.yaml", PLANNER)
+    serving = stack(client, tmp_path / "state", script, policy=policy(tmp_path, tier="auto"), **own)
+    async with serving as running, beside(running, "perform", PerformsWithProgram, sandboxed=False) as queue:
+        asked = {"owner": "olga", "text": "hello"}
+        named = {"id": f"perform-{secrets.token_hex(4)}", "task_queue": queue, "result_type": PerformReport}
+        run = await client.start_workflow("PerformsWithProgram", asked, **named)
+        view = await running.approve(run, "action")
+        report = await result_of(run)
+    assert "policy: an outside program may have done the steps of writer" in view.facts, view.facts
+    assert (report.state, report.unmetered) == ("done", ("writer",))
+    assert "unknown" in report.cost

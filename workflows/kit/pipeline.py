@@ -167,6 +167,7 @@ class Pipeline(ABC, Generic[I, R]):
             "usd_micros": kit.usd_micros,
             "tokens": kit.tokens,
             "scripted": kit.scripted,
+            "unmetered": kit.unmetered,
             "degraded": tuple(f"{path}: {why}" for path, why in kit.degraded.items()),
         }
         return self.reports(**common, **self.report())

@@ -94,10 +94,10 @@ print("a warning at exit", file=sys.stderr)
     assert SECRET not in output + ran.end_of_output
 
 
-async def test_who_says_nothing_is_done_and_not_sure(place: Place) -> None:
+async def test_who_says_nothing_is_done_and_neither_sure_nor_unsure(place: Place) -> None:
     """Without a last line the diff speaks for itself; `unsure` keeps the change, with its reason."""
     ran, _, patch = await place.run("open('a.txt', 'a').write('2\\n')")
-    assert (ran.outcome, ran.confidence, ran.summary) == ("done", 0, "")
+    assert (ran.outcome, ran.confidence, ran.summary) == ("done", 500, "")
     assert b"+2" in patch
     said = json.dumps({"outcome": "unsure", "reason": "two ways"})
     ran, _, patch = await place.run(f"open('a.txt', 'a').write('2\\n'); print({said!r})")
