@@ -10,7 +10,7 @@ from contracts.base import Input, Line, is_empty, is_none
 from contracts.ids import slug
 from contracts.inputs import PipelineInput, Typed
 from contracts.outside import From
-from contracts.step_resources import NAME, Name
+from contracts.step_resources import Name
 
 SERVICES = 20
 """Most services of one diagnosis."""
@@ -18,7 +18,7 @@ SERVICES = 20
 DECLARED = "logs:"
 """Begins a log source that the worker's settings declare: `logs:NAME` is `[logs.NAME]`."""
 
-_REPEATED = r"^[a-z][a-z0-9_-]{0,39}/[a-z][a-z0-9_-]{0,39}$"
+_COMMAND = r"^[a-z][a-z0-9_-]{0,39}/[a-z][a-z0-9_-]{0,39}$"
 
 
 class Service(Input):
@@ -42,7 +42,7 @@ class Service(Input):
     )
     restart: Line | None = Field(
         default=None,
-        pattern=_REPEATED,
+        pattern=_COMMAND,
         exclude_if=is_none,
         description="TARGET/COMMAND: the declared command that starts it anew; None: a person does",
     )
@@ -132,6 +132,3 @@ class DiagnosisInput(PipelineInput, name="diagnosis_input/1"):
     def about(self) -> tuple[str, ...]:
         """Each service with its sources, shortened."""
         return tuple(f"{one.name}: {', '.join(map(posixpath.basename, one.logs))}"[:300] for one in self.services)
-
-
-__all__ = ["DECLARED", "NAME", "SERVICES", "DiagnosisInput", "Service"]

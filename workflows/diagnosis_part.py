@@ -97,7 +97,8 @@ class DiagnoseService:
         kit.note(
             f"copied {amount(len(seen.files), 'file')} of {name}", "; ".join(seen.notes)[:1000], "the diagnostician reads them"
         )
-        step = await self._asked(asked, *await self._code(asked, seen))
+        seen, code = await self._code(asked, seen)
+        step = await self._asked(asked, seen, code)
         match step.ended:
             case Done(body):
                 unsure = ""

@@ -88,6 +88,7 @@ def _sign(one: Cluster) -> Sign:
 
 def quoted(record: Record) -> Quoted:
     """The line of a record that says most: of a stack trace its exception, otherwise the first."""
+    # Of parts without a record the last: what changed, changed with the record after it.
     best = max(range(len(record.lines)), key=lambda at: (WEIGHT[cause_of(record.lines[at]).meaning] > 1, at == 0))
     if best == 0 and len(record.lines) > 1 and record.lines[0].startswith("Traceback"):
         best = len(record.lines) - 1
@@ -106,7 +107,7 @@ def change(times: Sequence[tuple[float, bool]]) -> tuple[datetime | None, int, i
         bucket = int((at - start) / width)
         whole[bucket] += 1
         bad[bucket] += is_bad
-    best = max(range(1, BUCKETS + 1), key=lambda at: _apart(whole, bad, at))
+    best = max(range(1, BUCKETS + 1), key=lambda at: (_apart(whole, bad, at), at))
     before, after = _share(bad[:best], whole[:best]), _share(bad[best:], whole[best:])
     if abs(after - before) < 50:
         return None, before, after

@@ -109,7 +109,7 @@ def _real(root: Path, path: str) -> Place:
         raise SourceRefused(f"there is no file {name} in {one_line(str(root), 300)}; correct the path")
     if not stat.S_ISREG(whole.stat().st_mode):
         raise SourceRefused(f"{name} is no file; name a log file, or a glob such as *.log")
-    return Place(root, str(whole.relative_to(root)))
+    return Place(root, os.path.relpath(whole, root))
 
 
 def text_of(place: Place, since: datetime | None, until: datetime | None, now: datetime, most: int = FILE_KEPT) -> Text:

@@ -41,17 +41,7 @@ def by_signs(task: ServiceTask) -> Diagnosis:
         *(() if not signs.left_out else (f"{amount(signs.left_out, 'further cluster')}",)),
     )
     if not told:
-        nothing = signs.records == 0
-        said = "there is no record in this time" if nothing else f"none of {amount(signs.records, 'record')} is an error"
-        return Diagnosis(
-            fault="unknown" if nothing else "none",
-            blames="",
-            cause=f"No model read this log: {said}.",
-            claims=(),
-            changes=(),
-            confidence=300 if nothing else 600,
-            not_looked_at=left,
-        )
+        return _nothing(task, left)
     sign, cause = told[0]
     blames = _blamed(task, sign, cause)
     away = cause.meaning == "away"
@@ -63,6 +53,20 @@ def by_signs(task: ServiceTask) -> Diagnosis:
         claims=tuple(_claim(task, one, what) for one, what in told[:CLAIMS]),
         changes=_changes(task, sign, cause),
         confidence=_sure(cause, blames),
+        not_looked_at=left,
+    )
+
+
+def _nothing(task: ServiceTask, left: tuple[str, ...]) -> Diagnosis:
+    records = task.signs.records
+    said = f"none of {amount(records, 'record')} is an error" if records else "there is no record in this time"
+    return Diagnosis(
+        fault="none" if records else "unknown",
+        blames="",
+        cause=f"No model read this log: {said}.",
+        claims=(),
+        changes=(),
+        confidence=600 if records else 300,
         not_looked_at=left,
     )
 

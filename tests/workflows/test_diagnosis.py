@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 
 from ledger import gates
 from tests import scripts
-from tests.scripts import answer, call, calls, could_not, says, unsure
-from tests.stack import Stack, result_of, stack, until
+from tests.scripts import answer, call, calls, could_not, read, says, unsure
+from tests.stack import Stack, result_of, sample, stack, until
 from tests.wire.server import WireServer
 from tests.workflows.ailing import change, claim, diagnose, diagnosis, finds, planned, weighs
 from tests.workflows.conftest import Start
@@ -181,6 +181,25 @@ async def test_what_fails_is_a_part_and_what_is_unclear_is_asked(start: Start, t
     assert "the log says nothing" in report.services[0].cause
     assert "*.gone" in report.services[2].cause
     assert (ended.state, "find the logs first" in ended.reason) == ("could_not", True)
+
+
+async def test_code_is_read_where_a_repository_is_given(start: Start, tmp_path: Path) -> None:
+    """By an agent with tools for it, at the newest commit; a repository that is not there is a note, and the logs are read."""
+    services = logs(tmp_path / "logs", shop=SHOP, pay=PAY)
+    services[0]["repository"] = str(sample(tmp_path / "sample"))
+    services[1]["repository"] = "/nowhere/at/all"
+    with_code = says(
+        "source_diagnostician", read("shop/pricing.py"), answer(diagnosis("none", "Read it.")), text="of the service `shop`"
+    )
+    script = (planned(), with_code, finds("pay", answer(diagnosis("none", "All is well."))), weighs())
+    async with start(*script, check=None) as running:
+        run = await diagnose(running, services)
+        report = await result_of(run)
+        said = await running.said(run)
+    assert [one.by for one in report.services] == ["source_diagnostician", "diagnostician"]
+    assert [one.state for one in report.services] == ["healthy", "healthy"]
+    assert "its code is not read" in report.services[1].notes[0]
+    assert "read_file" in said
 
 
 @pytest.mark.parametrize(
