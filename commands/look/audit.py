@@ -66,16 +66,7 @@ def verify(
     wrong = sum(len(one.problems) for one in found) + len(gaps)
     known = {} if whole is None else {"digest": whole.digest}
     out.document(runs=[_fields(one) for one in found], problems=wrong, gaps=gaps, **known)
-    for one in found:
-        _tell(out, one)
-    for gap in gaps:
-        out.line(f"  {safe(gap, 400)}")
-    if not found:
-        out.note("there is no run to look at")
-    if whole is not None:
-        out.line(f"digest {whole.digest or 'none'}")
-    if whole is not None and not digest:
-        out.note("whoever can write to the file can write all of it anew: compare the digest with what `baton export` printed")
+    _tell_all(out, found, gaps, whole, compared=bool(digest))
     raise typer.Exit(Code.FAILED if wrong else Code.DONE)
 
 
@@ -93,6 +84,19 @@ def _looked_at(
     others, _ = ledger.read_now(_whole_feed)
     whole = _manifest(ledger, digest)
     return [*found, *others], list(whole.problems), whole
+
+
+def _tell_all(out: Out, found: "list[Verified]", gaps: list[str], whole: "Manifest | None", *, compared: bool) -> None:
+    for one in found:
+        _tell(out, one)
+    for gap in gaps:
+        out.line(f"  {safe(gap, 400)}")
+    if not found:
+        out.note("there is no run to look at")
+    if whole is not None:
+        out.line(f"digest {whole.digest or 'none'}")
+    if whole is not None and not compared:
+        out.note("whoever can write to the file can write all of it anew: compare the digest with what `baton export` printed")
 
 
 def _tell(out: Out, one: "Verified") -> None:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import Connection, update
 
 from ledger import actions, breakers, feed, gone, workers
+from ledger import db as ledger_db
+from ledger.breakers import Failure, Thresholds
 from ledger.db import Ledger, now_us
 from ledger.gone import Ending
 from ledger.tables import action, worker
@@ -55,7 +57,8 @@ def test_nobody_works_fifteen_seconds_after_the_last_heartbeat(
 ) -> None:
     """In status, runs, show and gates, from the ledger alone, where a run is open; with what to start."""
     # The ledger's clock stands still: a slow machine changes nothing.
-    monkeypatch.setattr(ledger_db, "time", SimpleNamespace(time_ns=time.time_ns().__index__))
+    now = time.time_ns()
+    monkeypatch.setattr(ledger_db, "time", SimpleNamespace(time_ns=lambda: now, monotonic=time.monotonic, sleep=time.sleep))
     begin()
     heard(ledger, timedelta(seconds=ago))
     status = baton("status")

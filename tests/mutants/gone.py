@@ -6,6 +6,14 @@ GONE, UPKEEP, RETRY = "tests/commands/test_gone.py", "tests/activities/runs/test
 
 MUTANTS = (
     Mutant(
+        name="dead-leader-leads-on",
+        promise="What was approved in a run that Temporal ended is delivered within a minute, also after its leader died.",
+        file="ledger/upkeep.py",
+        old="LEASE = timedelta(seconds=30)",
+        new="LEASE = timedelta(seconds=90)",
+        tests=("tests/workflows/test_left_behind.py",),
+    ),
+    Mutant(
         name="upkeep-asks-nobody",
         promise="What Temporal ended is closed in the record although nobody looks.",
         file="activities/runs/upkeep.py",

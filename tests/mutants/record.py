@@ -7,6 +7,22 @@ IMPACT = "tests/ledger/test_impact.py"
 
 MUTANTS = (
     Mutant(
+        name="later-lines-are-shown",
+        promise="The feed as it was at a line has no line after it.",
+        file="ledger/views/feed.py",
+        old="            found.append(feed.c.seq <= self.until)",
+        new="            found.append(feed.c.seq > 0)",
+        tests=("tests/ledger/test_views.py::test_the_feed_is_filtered_by_all_that_is_asked",),
+    ),
+    Mutant(
+        name="nobody-works-unsaid",
+        promise="Where a run is open and no worker works, the status says so before all else.",
+        file="ledger/views/status.py",
+        old='return self.workers.problem if self.open or self.actions.get("left") else ""',
+        new='return ""',
+        tests=("tests/commands/test_status.py::test_nobody_works_fifteen_seconds_after_the_last_heartbeat",),
+    ),
+    Mutant(
         name="missing-line-unseen",
         promise="A feed line that was removed or moved is found.",
         file="ledger/views/integrity.py",

@@ -1,5 +1,6 @@
 """What was approved in a run that Temporal ended without us is delivered or listed within a minute, by shipped intervals."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,8 @@ async def test_what_was_approved_is_delivered_within_a_minute(
         gone = {way: await ended(performed, way) for way in WAYS}
         stack, found = performed.stack, performed.stack.parts
         clock = Ticks(ledger.db.now_us(), loops=3)
-        monkeypatch.setattr(ledger.db, "time", SimpleNamespace(time_ns=clock.time_ns))
+        own = {"time_ns": clock.time_ns, "monotonic": time.monotonic, "sleep": time.sleep}
+        monkeypatch.setattr(ledger.db, "time", SimpleNamespace(**own))
         monkeypatch.setattr(beside, "sleep", clock.sleep)
         began, relay = clock.now_us, found.relay
         assert relay is not None
