@@ -22,7 +22,7 @@ from search_attributes import SEARCH_ATTRIBUTES
 DEFAULT_ADDRESS = "localhost:7233"
 DEFAULT_NAMESPACE = "default"
 
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
+AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 """What calls end with while a server shuts down: nobody listens, or the connection breaks in the middle."""
 
 _NOT_TOLD = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.UNAUTHENTICATED)
@@ -101,6 +101,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
+def gone(error: RPCError) -> Unreachable:
+    """What to raise where a call after the first one ended with a status of `AWAY`."""
+    return Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again")
+
+
 async def check_search_attributes(client: Client) -> None:
     """Register the search attributes that runs set, if the server allows it. Safe to call twice.
 
@@ -158,9 +163,9 @@ async def compared_attributes(client: Client) -> tuple[dict[str, IndexedValueTyp
     try:
         have = (await client.operator_service.list_search_attributes(request)).custom_attributes
     except RPCError as error:
-        if error.status not in _AWAY:
+        if error.status not in AWAY:
             raise
-        raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
+        raise gone(error) from None
     missing = {name: kind for name, kind in _WANTED.items() if name not in have}
     wrong = {name: have[name] for name, kind in _WANTED.items() if name in have and have[name] != kind}
     return missing, WrongTypes(wrong, client.namespace)
@@ -195,8 +200,8 @@ async def check_namespace(client: Client, ledger: Ledger, *, bind: bool, replace
     try:
         here = (await client.workflow_service.describe_namespace(request)).namespace_info.id
     except RPCError as error:
-        if error.status in _AWAY:
-            raise Unreachable(f"Temporal answered and then became unreachable ({first_line(error)}); try again") from None
+        if error.status in AWAY:
+            raise gone(error) from None
         if error.status in _NOT_TOLD:
             return
         raise

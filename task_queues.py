@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from connection import place
+from connection import AWAY, gone, place
 from contracts.errors import Misconfigured
 from ledger import identity, workers
 from ledger.db import Ledger
@@ -103,7 +103,15 @@ async def strangers(client: Client, task_queue: str, ledger: Ledger) -> str:
 
 
 async def check_task_queue(client: Client, task_queue: str, ledger: Ledger) -> None:
-    """Raise `Misconfigured` if a worker with another ledger, or a copy, serves this queue: runs would fall to either."""
-    problem = await strangers(client, task_queue, ledger)
+    """Raise `Misconfigured` if a worker with another ledger, or a copy, serves this queue: runs would fall to either.
+
+    Raises `Unreachable` if the server goes away meanwhile.
+    """
+    try:
+        problem = await strangers(client, task_queue, ledger)
+    except RPCError as error:
+        if error.status not in AWAY:
+            raise
+        raise gone(error) from None
     if problem:
         raise Misconfigured(problem)

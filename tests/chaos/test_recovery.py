@@ -12,15 +12,17 @@ import pytest
 
 from commands import processes, server
 from commands.server import Ports
-from connection import Unreachable, check_search_attributes
+from connection import Unreachable, check_namespace, check_search_attributes
+from ledger.db import Ledger
+from task_queues import check_task_queue
 from tests.chaos.recovery import deciding, draining, idle
 from tests.chaos.scene import TURNS
 from tests.chaos.world import World
 from tests.ports import reserved
 
 
-async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_sentence(tmp_path: Path) -> None:
-    """Killed between a worker's first two calls, the server is unreachable, and no traceback: a supervisor starts it again."""
+async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_sentence(tmp_path: Path, sqlite_url: str) -> None:
+    """Killed between two of a worker's first calls, it is unreachable, and no traceback: a supervisor starts one again."""
     ports = Ports(reserved(), reserved())
     running = server.start("server", server.server_command(tmp_path, ports), tmp_path, {}, ports)
     try:
@@ -28,8 +30,15 @@ async def test_a_server_that_goes_away_while_a_worker_starts_is_said_in_a_senten
     finally:
         os.kill(running.pid, signal.SIGKILL)
         await asyncio.to_thread(processes.stop, tmp_path, "server")
-    with pytest.raises(Unreachable, match="Temporal answered and then became unreachable"):
-        await check_search_attributes(client)
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    for call in (
+        lambda: check_namespace(client, ledger, bind=True),
+        lambda: check_task_queue(client, "baton", ledger),
+        lambda: check_search_attributes(client),
+    ):
+        with pytest.raises(Unreachable, match="Temporal answered and then became unreachable"):
+            await call()
+    ledger.close()
 
 
 async def test_a_run_whose_worker_was_killed_at_a_gate_goes_on(outside: World) -> None:

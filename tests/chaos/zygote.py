@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import sys
+import traceback
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,6 +50,8 @@ def _become_worker(asked: dict[str, Any]) -> None:
     try:
         mutants.become(asked["variant"])
         worker.main()
+    except BaseException:  # noqa: BLE001 (the log has to say why: who waits sees the code alone)
+        traceback.print_exc()
     finally:
         os._exit(70)
 

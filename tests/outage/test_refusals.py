@@ -11,7 +11,7 @@ from temporalio.client import Client
 from contracts.conversation import ModelReply, ToolCall, Usage
 from tests import scripts
 from tests.depth import of_each_kind, soak
-from tests.outage.conftest import ALONE, QUICK, TWO, Drilled
+from tests.outage.conftest import ALONE, QUICK, SLOW, TWO, Drilled
 from tests.outage.test_delivery import AGENTS, CONVERSATIONS
 from tests.scripts import Turn, a_tester, answer, could_not, item, plan, read, says, unsure
 from tests.stack import QUICK as QUICK_CHECK
@@ -211,7 +211,7 @@ async def test_a_long_wait_says_until_when(drill: Drilled) -> None:
 
 async def test_one_account_that_is_empty_under_another_number_is_one_alarm(drill: Drilled) -> None:
     """Kimi's 429: the next choice answers both steps, the account's breaker opens at once, and one alert tells of it."""
-    async with drill() as made:
+    async with drill(breakers=SLOW) as made:
         made.one.play(error("Your account org-1 is suspended, please recharge", 429, type="exceeded_current_quota_error"))
         for _ in range(2):
             ended = await made.asking.ended(await made.asking.start())
