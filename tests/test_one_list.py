@@ -22,7 +22,7 @@ each = pytest.mark.parametrize("spec", PIPELINES, ids=lambda spec: spec.workflow
 
 
 def test_the_worker_runs_what_the_list_names() -> None:
-    """Pipelines, their parts, the layer of many children and the catch-all for unknown types, and nothing that the list does not know."""
+    """Pipelines, their parts, the layer and the catch-all for unknown types, and nothing that the list does not know."""
     listed = [name for spec in PIPELINES for name in (spec.workflow, *spec.parts)]
     assert len(listed) == len(set(listed))
     assert NAMED[None] is UnknownWorkflow
