@@ -99,4 +99,7 @@ PIPELINES: tuple[PipelineSpec, ...] = (
     ),
 )
 
+LAYER = "Spread"
+"""Workflow type of the layer between a run of any pipeline and very many children."""
+
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}

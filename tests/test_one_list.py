@@ -7,7 +7,7 @@ import starter
 import worker
 from commands.start.commands import OURS
 from contracts.inputs import PipelineInput
-from contracts.pipelines import PIPELINES, PipelineSpec
+from contracts.pipelines import LAYER, PIPELINES, PipelineSpec
 from contracts.registry import BY_NAME
 from contracts.reports import Report
 from tests.contracts.golden import path_of
@@ -22,12 +22,12 @@ each = pytest.mark.parametrize("spec", PIPELINES, ids=lambda spec: spec.workflow
 
 
 def test_the_worker_runs_what_the_list_names() -> None:
-    """Pipelines, their parts and the catch-all for unknown types, and nothing that the list does not know."""
+    """Pipelines, their parts, the layer and the catch-all for unknown types, and nothing that the list does not know."""
     listed = [name for spec in PIPELINES for name in (spec.workflow, *spec.parts)]
     assert len(listed) == len(set(listed))
     assert NAMED[None] is UnknownWorkflow
-    assert set(NAMED) - {None} == set(listed)
-    assert len(worker.WORKFLOWS) == len(listed) + 1
+    assert set(NAMED) - {None} == {*listed, LAYER}
+    assert len(worker.WORKFLOWS) == len(listed) + 2
 
 
 def test_names_are_given_once() -> None:

@@ -16,13 +16,13 @@ from temporalio.worker import (
 
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
-from contracts.pipelines import BY_WORKFLOW, PIPELINES
+from contracts.pipelines import BY_WORKFLOW, LAYER, PIPELINES
 from converter import Unreadable
 
 KNOWN = tuple(one.workflow for one in PIPELINES)
 """Workflow types that people start."""
 
-PARTS = {part: one.workflow for one in PIPELINES for part in one.parts} | {"Spread": "the run that has so many children"}
+PARTS = {part: one.workflow for one in PIPELINES for part in one.parts} | {LAYER: "the run that has so many children"}
 """Workflow types that only another of our workflows starts, and which one."""
 
 ID_LIMIT = 900

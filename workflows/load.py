@@ -1,6 +1,7 @@
 """Load: examine the file → map its columns → try it → approve → load in batches, each once → count at the target."""
 
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from temporalio import workflow
@@ -46,7 +47,7 @@ PART, PARTS = 40, 100
 """Batches of one child, and most children: a load with more batches has longer parts."""
 
 MAPPINGS = 4
-"""Most mappings that an agent proposes before a person is asked to write one."""
+"""Most mappings that an agent proposes before a person says whether it goes on; they can give one as `mapping` instead."""
 
 
 @workflow.defn(name="Load")
@@ -130,7 +131,10 @@ class Load(Pipeline[LoadInput, LoadReport]):
         rows = made_by_us(kit.at("sample"), "reader", "done", "", seen.samples)
         rows = kit.keep(rows.model_copy(update={"taint": sources_in(seen.samples)}))
         await kit.flush()
-        for number in range(1, MAPPINGS + 1):
+        for number in count(1):
+            if number > 1 and number % MAPPINGS == 1:
+                stuck = stuck_gate(f"no mapping was approved after {number - 1}", (said[-1].text,))
+                said.append(await try_again(kit, stuck, "the mapper tries again, with your note"))
             task = MapTask(table=asked.at[1], about=seen.about, columns=seen.columns, header=seen.header, feedback=tuple(said))
             step = await ask(kit, f"map/{number}", "mapper", task, Mapping, inputs=(rows.id,))
             mapping = step.needed()
@@ -149,7 +153,7 @@ class Load(Pipeline[LoadInput, LoadReport]):
             if decided.verb != "request_changes":
                 raise Ended(f"{decided.gate} ended with {decided.verb}: {decided.note or 'no reason given'}")
             said.append(feedback_of(decided))
-        raise Ended(f"no mapping was approved after {MAPPINGS}: {said[-1].text}. Write one and give it as `mapping`")
+        raise AssertionError("it goes on until a mapping is approved, or a person ends it")
 
     async def _tried(self, asked: LoadInput, seen: Examined, mapping: Mapping, by: str) -> Planned:
         self.mapping, self.mapped_by = mapping, by

@@ -11,6 +11,7 @@ from activities.repositories.shared import SOURCE_LIMIT, Repositories
 from activities.scanning import patterns
 from activities.scanning.difference import LINK, SUBMODULE, ChangedFile, files_of, text_of
 from activities.scanning.linters import SYNTAX, Edit, Hit, Linted, lint, reasons
+from activities.scanning.regexes import slow_patterns
 from activities.scanning.rules import BUGS, CAUSED, HOLES, Weight, is_hole, weight_of
 from activities.scanning.secrets import secrets_in
 from contracts.base import digest_of
@@ -66,6 +67,8 @@ class Scans:
         found = [*_told(hits, material, HOLES)]
         for file in material.files:
             found += [*patterns.keys(file), *patterns.dependencies(file), *patterns.leads_outside(file)]
+            if file.path in material.python and not file.is_test:
+                found += await asyncio.to_thread(lambda file=file: [*slow_patterns(file, material.python[file.path])])  # type: ignore[misc]
         return _findings("bandit, ruff and patterns looked for weaknesses", found, (*material.left_out, *unread))
 
     async def _look(self, artifact: str, workspace: Workspace) -> tuple[Material, list[Hit], list[str]]:

@@ -6,6 +6,14 @@ SCAN, MERGING = "tests/activities/scanning/test_scan.py", "tests/activities/repo
 
 MUTANTS = (
     Mutant(
+        name="slow-patterns-pass",
+        promise="A regular expression on a changed line that can take exponential time is told.",
+        file="activities/scanning/regexes.py",
+        old="if repeated and fails and overlaps:",
+        new="if repeated and fails and overlaps and not body:",
+        tests=("tests/activities/scanning/test_regexes.py::test_only_what_the_change_brings_is_told",),
+    ),
+    Mutant(
         name="state-in-a-form",
         promise="With --as nothing but the report goes to stdout.",
         file="commands/text.py",

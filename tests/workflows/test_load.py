@@ -106,6 +106,21 @@ async def test_a_proposed_mapping_is_applied_once_a_person_approves_it(client: C
     assert "nothing is mapped to amount, which every row needs" in said
 
 
+async def test_a_mapper_that_gets_nowhere_asks_a_person(client: Client, tmp_path: Path) -> None:
+    """After four mappings that cannot be applied; the person's note goes to the mapper, and a correct one is then approved."""
+    wrong = answer({"columns": [one for one in MAPPING["columns"] if one["to"] != "amount"]})
+    tries = [says("mapper", wrong, occurrence=number) for number in range(1, 5)]
+    async with loading(client, tmp_path, *tries, says("mapper", answer(MAPPING), occurrence=5)) as (running, place):
+        place.file(csv("1,ann,5,"))
+        run = await started(running, "load-stuck-mapper", ASKED)
+        view = await running.gate(run, "stuck-1")
+        assert (view.title, place.rows()) == ("no mapping was approved after 4", [])
+        assert "nothing is mapped to amount, which every row needs" in view.facts[0]
+        await running.decide(view, note="the amount is in amount")
+        await running.approve(run, "plan-1")
+        assert (await result_of(run)).counts.loaded == 1
+
+
 async def test_where_policy_lets_a_load_happen_a_proposed_mapping_still_asks_a_person(client: Client, tmp_path: Path) -> None:
     """A mapping that a person gives asks nobody; an agent's rests on the file, and takes its gate, once."""
     async with loading(client, tmp_path, MAPPER, tier="auto") as (running, place):
