@@ -1,4 +1,4 @@
-"""Two hundred written tickets in varied wording, the same each time, with what has to become of each; and tickets that give orders.
+"""Two hundred written tickets in varied wording, the same each time, with what becomes of each; and tickets that give orders.
 
 Nobody in them exists.
 """
@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "invoice": (
         (
-            "Where do I find the invoice for {order}?",
+            "Where is the invoice for {order}?",
             "I need an invoice for my order {order}, please.",
             "Send me the invoices.",
         ),
