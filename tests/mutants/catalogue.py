@@ -20,6 +20,7 @@ from tests.mutants import (
     reviews,
     runs,
     signatures,
+    support,
     taint,
 )
 from tests.mutants.mutant import Mutant
@@ -44,5 +45,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *record.MUTANTS,
     *reviews.MUTANTS,
     *signatures.MUTANTS,
+    *support.MUTANTS,
     *taint.MUTANTS,
 )

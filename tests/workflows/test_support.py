@@ -172,7 +172,7 @@ async def signalled(run: Any, name: str) -> bool | None:
 
 
 async def test_a_ticket_without_money_asks_a_person_and_is_answered_once(client: Client, tmp_path: Path) -> None:
-    """One ticket by itself is a run of its own; raised, it goes on; the same ticket again, with other words, is not answered."""
+    """One ticket by itself is a run of its own; raised, it goes on; the same ticket again is not answered."""
     script = scripts.save(tmp_path / "paid.yaml", *BILLING)
     one = {"owner": "olga", "desk": "shop", "ticket": "Where is my invoice?", "customer": "ann@shop.test", "id": "T-9"}
     async with WireServer(script=script) as models:
