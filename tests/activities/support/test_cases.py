@@ -12,7 +12,7 @@ from contracts.support_cases import CaseAnswer, Refund, Sorted, TicketFields
 from contracts.support_checks import refund_arguments, reply_arguments
 from contracts.terms import ruling
 from ledger.db import Ledger
-from tests.activities.support.corpus import ORDERS, customers, written
+from tests.activities.support.corpus import ORDERS, written
 from tests.activities.support.desk import RUN, Bench, now
 from tests.activities.support.places import Shop, ticket
 
@@ -38,15 +38,7 @@ def _answer(cents: int, order: str = "AB-1001") -> CaseAnswer:
 def test_two_hundred_tickets_end_as_they_are_written(shop: Shop, ledger: Ledger) -> None:
     """Varied in wording and language; each is answered, joined, or handed to a person for its reason."""
     tickets = written(200)
-    people = customers(200)
-    shop.rows(
-        *(f"insert into customer values ('{address}', '{name}', '2024-01-01')" for address, name, _ in people),
-        *(
-            f"insert into purchase (number, address, cents) values ('{order}', '{address}', 2500)"
-            for address, _, orders in people
-            for order in orders
-        ),
-    )
+    shop.known(200)
     shop.file(*(one.line for one in tickets))
     bench = Bench(shop, ledger)
     read = bench.read()
