@@ -99,7 +99,7 @@ class Guide(Input, name="support_guide/1"):
         return pattern
 
 
-class Desk(Contract, name="support_desk/1"):
+class Desk(Contract):
     """A desk as a run works with it: names alone, and which handoff has its guide."""
 
     name: Name

@@ -10,6 +10,7 @@ from activities.resources.databases import QueryRefused, Rows
 from contracts.base import digest_of
 from contracts.desks import Desk
 from contracts.effects.email_send import Address
+from contracts.sinks import plain
 from contracts.step_resources import Database, Folder
 from contracts.support_cases import LookedUp, LookUp, Order, TicketFields
 from contracts.text import one_line
@@ -45,9 +46,10 @@ class Look:
 
 
 def issue_of(desk: Desk, customer: str, category: str, fields: TicketFields) -> str:
-    """The digest of an issue: its desk, its customer, and the order that it is about, or else what is wanted."""
-    about = f"order/{fields.order}" if fields.order else f"{category}/{fields.wanted}"
-    return digest_of("support issue", desk.name, customer, about)
+    """The digest of an issue: its desk, its customer, what is wanted, and of which order; without one, by which words."""
+    # Rather two answers than a question that nobody answers: without an order only the same words are the same issue.
+    about = ("order", fields.order) if fields.order else (category, *sorted({plain(one) for one in fields.terms}))
+    return digest_of("support issue", desk.name, customer, fields.wanted, *about)
 
 
 def _order(desk: Desk, rows: Rows, row: tuple[Any, ...]) -> Order:

@@ -87,10 +87,12 @@ def checked(where: str, made: dict[str, Any], data: bytes) -> Ticket | Bad:
     identity = str(made["id"]).strip()
     if not identity or len(identity) > 200 or not identity.isprintable():
         return Bad(where, "its id is empty, too long or cannot be printed; give each ticket a number of its own", data)
+    sender = str(made["customer"])
     try:
-        customer = _ADDRESS.validate_python(parseaddr(str(made["customer"]))[1]).lower()
+        # Of two lines the second would be dropped, and whoever wrote it meant something by it.
+        customer = _ADDRESS.validate_python(parseaddr(sender)[1] if sender.isprintable() else sender).lower()
     except ValidationError:
-        return Bad(where, f"its sender is no mail address: {str(made['customer'])[:80]!r}", data)
+        return Bad(where, f"its sender is no mail address: {sender[:80]!r}", data)
     text, subject = str(made["text"]).strip(), " ".join(str(made["subject"]).split())[:300]
     if not text and not subject:
         return Bad(where, "it has neither a subject nor a text", data)

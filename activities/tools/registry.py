@@ -11,6 +11,16 @@ from activities.tools.memory import MEMORY_TOOLS
 from activities.tools.queries import QUERY_TOOLS
 from activities.tools.trees import TREE_TOOLS
 
-_ALL = (*MEMORY_TOOLS, *READ_TOOLS, *EDIT_TOOLS, *ENTRY_TOOLS, RUN_CHECKS, *TREE_TOOLS, *QUERY_TOOLS)
+_ALL = (
+    *MEMORY_TOOLS,
+    *READ_TOOLS,
+    *EDIT_TOOLS,
+    *ENTRY_TOOLS,
+    RUN_CHECKS,
+    *TREE_TOOLS,
+    *QUERY_TOOLS,
+    *COPY_TOOLS,
+    SEARCH_KNOWLEDGE,
+)
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (*_ALL, *COPY_TOOLS, SEARCH_KNOWLEDGE)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in _ALL}

@@ -20,7 +20,7 @@ from tests.workflows import reviewing
 
 SUBSTITUTIONS = (
     (r"^baton up$", "baton up --port {port} --ui-port {ui_port}"),  # the usual ports may be in use
-    (r"^(baton (?:approve|reject|request-changes|answer) .*)$", r"\1 --yes"),  # nobody sits at a terminal
+    (r"^(baton (?:approve|reject|request-changes|answer|done) .*)$", r"\1 --yes"),  # nobody sits at a terminal
     (r"^(baton prepare .*)$", r"\1 --yes"),
     (r"^(.* --wait-for-gate)$", r"\1 || test $? -eq 4"),  # 4 is the answer that the page promises
     (r"^(.*\S) +# exit code (\d+)$", r"\1 && exit 1 || test $? -eq \2"),  # the page promises this one
@@ -98,8 +98,8 @@ WEB = Path(sys.prefix) / "packages" / "web"
 """Wheels of the web framework in the page on checks, put there by `make`."""
 
 
-def set_up(folder: Path) -> Machine:
-    """Everything but the running parts: those the pages start themselves."""
+def set_up(folder: Path, *, keyless: bool = False) -> Machine:
+    """Everything but the running parts: those the pages start themselves. `keyless`: without any model."""
     machine = Machine(folder, reserved(), reserved())
     machine.here.mkdir()
     (machine.here / ".venv").symlink_to(sys.prefix)
@@ -120,6 +120,8 @@ def set_up(folder: Path) -> Machine:
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": f"{WEB} {wheels}",
     }
+    for name in ("BATON_MODEL", "BATON_SCRIPT") if keyless else ():
+        del machine.variables[name]
     return machine
 
 

@@ -16,7 +16,8 @@ USING: Journey = ("README.md", "docs/operating.md", "docs/schedules.md", "docs/r
 EXAMPLE: Journey = ("docs/checks.md", "docs/after-the-push.md")
 LOADING: Journey = ("docs/load.md",)
 DIAGNOSING: Journey = ("docs/diagnosis.md",)
-JOURNEYS = (USING, EXAMPLE, LOADING, DIAGNOSING)
+ANSWERING: Journey = ("docs/support.md",)
+JOURNEYS = (USING, EXAMPLE, LOADING, DIAGNOSING, ANSWERING)
 """Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own."""
 
 ABOVE = "the block above"
@@ -37,7 +38,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Jou
 
     def machine_of(journey: Journey) -> Machine:
         if journey not in made:
-            made[journey] = set_up(tmp_path_factory.mktemp("machine"))
+            made[journey] = set_up(tmp_path_factory.mktemp("machine"), keyless=journey == ANSWERING)
         return made[journey]
 
     try:

@@ -23,6 +23,7 @@ from tests.mutants import (
     reviews,
     runs,
     signatures,
+    support,
     taint,
 )
 from tests.mutants.mutant import Mutant
@@ -50,5 +51,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *reviews.MUTANTS,
     *diagnoses.MUTANTS,
     *signatures.MUTANTS,
+    *support.MUTANTS,
     *taint.MUTANTS,
 )

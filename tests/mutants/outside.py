@@ -41,7 +41,7 @@ MUTANTS = (
         name="any-recipient",
         promise="Mail goes to declared domains.",
         file="activities/actions/email_send.py",
-        old='if one.rpartition("@")[2].lower() not in allowed]',
+        old='if not everybody and one.rpartition("@")[2].lower() not in allowed]',
         new="if not one.lower().endswith(tuple(allowed))]",
         tests=(f"{ACTIONS}/test_mail.py::test_only_declared_domains_get_mail",),
     ),

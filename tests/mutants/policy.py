@@ -50,8 +50,8 @@ MUTANTS = (
         name="unknown-is-harmless",
         promise="A rule that asks for arguments which nobody knows fires.",
         file="contracts/rules.py",
-        old="return arguments is None or _compares(",
-        new="return arguments is not None and _compares(",
+        old="return arguments is None or _holds_of(",
+        new="return arguments is not None and _holds_of(",
         tests=(f"{COMMANDS}::test_every_rule_is_seen_to_fire",),
     ),
 )

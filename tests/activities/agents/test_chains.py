@@ -53,7 +53,7 @@ WRONG: list[tuple[dict[str, str | None], str]] = [
     ({"one": "agent:two", "two": "agent:one"}, "the chain of fallbacks comes back to 'one' and would never end"),
     ({"one": "agent:one"}, "the chain of fallbacks comes back to 'one'"),
     ({"one": "agent:nobody"}, "there is no agent 'nobody'; there are: one"),
-    ({"one": "function:nothing"}, "there is no function 'nothing'; there are bug_scan, checks_alone"),
+    ({"one": "function:nothing"}, "there is no function 'nothing'; there are answer_by_template, bug_scan, checks_alone"),
     ({"one": "function:checks_alone"}, "turns test_task/1 into test_notes/1, but a fallback has to turn write_task/1 into"),
 ]
 

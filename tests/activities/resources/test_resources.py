@@ -145,6 +145,7 @@ def shop(url: str, **queries: str) -> Resources:
 
 
 CRM = Database(name="crm")
+ADA = {"name": "customer", "value": "ada"}
 
 
 async def test_a_database_answers_its_declared_queries(orders: str) -> None:
@@ -174,6 +175,19 @@ async def test_a_database_is_only_read(orders: str, sql: str) -> None:
     said = await refused("query", *of, query="change")
     assert "read" in said.lower(), said
     assert (await called("query", *of, query="all")).rows == ((3,),)
+
+
+async def test_a_parameter_that_the_story_sets_cannot_be_another_one(orders: str) -> None:
+    """A tool call may leave it out or say the same; with another value it is refused, and nothing is read."""
+    bound, one = Database(name="crm", fixed={"customer": "ada", "other": 1}), {"query": "orders"}
+    [known] = (await called("list_queries", shop(orders), bound)).queries
+    assert (known.parameters, known.fixed) == ((), ("customer",))
+    found = await called("query", shop(orders), bound, **one)
+    assert found.rows == (await called("query", shop(orders), CRM, **one, parameters=[ADA])).rows
+    assert found.rows == (await called("query", shop(orders), bound, **one, parameters=[ADA])).rows
+    for evil in ("bob", "", None, "ada "):
+        said = await refused("query", shop(orders), bound, **one, parameters=[{"name": "customer", "value": evil}])
+        assert said == "customer is set for this step and cannot be another one; leave it out"
 
 
 async def test_a_query_that_cannot_run_says_why(orders: str) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger import runs
 from ledger.db import Ledger
 from tests import ledgers
 from tests.activities.support.places import Shop
+from tests.ledger import samples
 from tests.postgres import Postgres
 
 
@@ -25,5 +27,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A worker's own."""
     opened = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "artifacts")
     ledgers.migrate(opened)
+    for trace in ("trace-1", "trace-2"):
+        opened.tx_now(runs.begin, *samples.begin(trace))
     yield opened
     opened.close()

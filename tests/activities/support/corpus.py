@@ -1,4 +1,4 @@
-"""Two hundred written tickets in varied wording, the same each time, with what has to become of each; and tickets that give orders.
+"""Two hundred written tickets in varied wording, the same each time, with what becomes of each; and tickets that give orders.
 
 Nobody in them exists.
 """
@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.activities.support.places import ticket
+from tests.activities.support.places import customers, ticket
 
 OPENINGS = ("Hello,", "Hi there,", "Good morning,", "To whom it may concern:", "")
 ENDINGS = ("Kind regards", "Please answer soon.", "Best wishes", "")
@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "invoice": (
         (
-            "Where do I find the invoice for {order}?",
+            "Where is the invoice for {order}?",
             "I need an invoice for my order {order}, please.",
             "Send me the invoices.",
         ),
@@ -68,14 +68,6 @@ class Written:
     order: str
 
 
-def customers(count: int) -> list[tuple[str, str, list[str]]]:
-    """Address, name and the numbers of two orders of each."""
-    return [
-        (f"c{number:03}@shop.test", f"Customer {number}", [f"XY-{1000 + 2 * number}", f"XY-{1001 + 2 * number}"])
-        for number in range(count)
-    ]
-
-
 def written(count: int = 200) -> list[Written]:
     """So many tickets, one for each customer; every tenth customer then writes about the same again."""
     chosen, kinds = random.Random(14), list(KINDS)
@@ -85,7 +77,7 @@ def written(count: int = 200) -> list[Written]:
         if number % 10 == 9:
             first = found[number - 9]
             outcome = AGAIN.get(first.outcome, "joined")
-            again = ticket(f"T-{number}", first.customer, _words(first, chosen), subject="Again")
+            again = ticket(f"T-{number}", first.customer, _words(first, chosen), subject="Again", follows=f"T-{number - 9}")
             found.append(Written(again, first.customer, outcome, first.order))
             continue
         address, _, orders = people[number]

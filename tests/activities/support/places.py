@@ -89,6 +89,14 @@ REFUND = {
 }
 
 
+def customers(count: int) -> list[tuple[str, str, list[str]]]:
+    """Address, name and the numbers of two orders of each customer of the corpus."""
+    return [
+        (f"c{number:03}@shop.test", f"Customer {number}", [f"XY-{1000 + 2 * number}", f"XY-{1001 + 2 * number}"])
+        for number in range(count)
+    ]
+
+
 def sorts(category: str = "billing", **more: Any) -> dict[str, Any]:
     """What a sorter says."""
     return {"category": category, "urgency": "normal", "language": "en", "template": "", "why": "by what it asks"} | more
@@ -172,6 +180,18 @@ class Shop:
                 }
             },
         }
+
+    def known(self, count: int) -> None:
+        """Let the database know so many customers of the corpus, with two orders of 25.00 each."""
+        people = customers(count)
+        self.rows(
+            *(f"insert into customer values ('{address}', '{name}', '2024-01-01')" for address, name, _ in people),
+            *(
+                f"insert into purchase (number, address, cents) values ('{order}', '{address}', 2500)"
+                for address, _, orders in people
+                for order in orders
+            ),
+        )
 
     def file(self, *lines: str, name: str = "tickets.jsonl") -> str:
         """A file of tickets; returns its name."""
