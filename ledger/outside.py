@@ -140,12 +140,12 @@ def _outside(connection: Connection, files: Path, trace: str) -> Iterator[tuple[
         yield (place, text) if left > 0 else (_unsearched(place), None)
     for place, pieces in _seen(connection, files, trace):
         # Piece by piece, and no further than there is room: a file of any size takes little memory, and little time.
-        for text in _kept(pieces) if left > 0 else ("",):
-            left -= len(text or "")
-            if text is None or left <= 0:
+        for piece in _kept(pieces) if left > 0 else ("",):
+            left -= len(piece or "")
+            if piece is None or left <= 0:
                 yield (place if left > 0 else _unsearched(place)), None
                 break
-            yield place, text
+            yield place, piece
 
 
 def _kept(pieces: Iterator[str]) -> Iterator[str | None]:

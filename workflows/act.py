@@ -45,6 +45,8 @@ class Act(Pipeline[ActInput, ActReport]):
         request = PrepareAction(run=kit.ref, type=asked.type, arguments=arguments, **taken)
         prepared = await kit.do(Preparing.prepare_action, request, f"action: check {asked.type}", **LEDGER)
         self.summary = prepared.intent.summary
+        # Arguments that follow from another action's are as far from outside as those.
+        kit.grounds.read(prepared.intent.taint)
         kit.note(f"prepared: {self.summary}", "; ".join(prepared.facts), "policy decides what it takes")
         kit.enter("act", f"{asked.type} as policy says")
         wait = not asked.hand_over

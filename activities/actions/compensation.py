@@ -36,7 +36,7 @@ class Compensations:
         by = self._undone_by().get(row.type)
         if by is None or by not in self._types():
             raise Refused(f"policy.toml names no declared type that takes {row.type} back")
-        return self.described(by, self.arguments(connection, row, by))
+        return tainted(self.described(by, self.arguments(connection, row, by)), row)
 
     def arguments(self, connection: Connection, row: Row[Any], action: str) -> Arguments:
         """The arguments with which this type takes a delivered action back. Raises `Refused` where it does not."""
@@ -62,6 +62,12 @@ class Compensations:
         facts = cast("Checks", self._adapters[self._types()[action]]).check(stored)
         summary = cast("str", getattr(arguments, "summary")())  # noqa: B009 (each contract of ARGUMENTS but two has one)
         return Prepared(intent=Intent.of(action, arguments, summary), arguments=stored.decode(), facts=facts)
+
+
+def tainted(prepared: Prepared, row: Row[Any]) -> Prepared:
+    """It, with what flowed into that other action: its arguments follow from those."""
+    sources = tuple(row.taint.split(",")) if row.taint else ()
+    return prepared.model_copy(update={"intent": prepared.intent.model_copy(update={"taint": sources})})
 
 
 def _compensated(adapter: Adapter, arguments: bytes, receipt: Receipt) -> Arguments | None:

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.actions import lines
 from activities.actions.adapter import Adapter, Named
-from activities.actions.compensation import Compensations
+from activities.actions.compensation import Compensations, tainted
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.act import PrepareAction, Prepared
@@ -51,6 +51,8 @@ class Preparing:
             raise
         except BatonError as error:
             raise ApplicationError(str(error), type="InputRefused", non_retryable=True) from None
+        if prepared.intent.taint:
+            await self._ledger.tx(self._note_sources, request, prepared)
         if undone:
             await self._ledger.tx(lineage.of_undo, request.run.trace, prepared.intent.arguments, undone)
         await commit_alone(self._ledger, request)
@@ -65,25 +67,32 @@ class Preparing:
         if name in UNCHECKED:
             raise Refused(f"{request.type} is performed by the pipelines that prepare it")
         if request.proposed:
-            kept = self._ledger.read_now(self._proposed, request)
-            return self._compensations.described(request.type, cast("Arguments", ARGUMENTS[name].read(kept))), ""
+            row, kept = self._ledger.read_now(self._proposed, request)
+            made = self._compensations.described(request.type, cast("Arguments", ARGUMENTS[name].read(kept)))
+            return tainted(made, row), ""
         if request.undo:
-            made, undone = self._ledger.read_now(self._undone, request)
-            return self._compensations.described(request.type, made), undone
+            row, arguments = self._ledger.read_now(self._undone, request)
+            return tainted(self._compensations.described(request.type, arguments), row), str(row.key)
         found = ARGUMENTS[name].read_typed_by_people(json.loads(request.arguments))
         return self._compensations.described(request.type, cast("Arguments", found)), ""
 
-    def _undone(self, connection: Connection, request: PrepareAction) -> tuple[Arguments, str]:
-        """The arguments of the action that takes a delivered one back, and the key of that one. Raises `Refused`."""
+    def _undone(self, connection: Connection, request: PrepareAction) -> tuple[Row[Any], Arguments]:
+        """A delivered action, and the arguments of the one that takes it back. Raises `Refused`."""
         row = _row(connection, request.undo)
-        return self._compensations.arguments(connection, row, request.type), str(row.key)
+        return row, self._compensations.arguments(connection, row, request.type)
 
-    def _proposed(self, connection: Connection, request: PrepareAction) -> bytes:
-        """The arguments of what was proposed. Raises `Refused` where that is of another type."""
+    def _proposed(self, connection: Connection, request: PrepareAction) -> tuple[Row[Any], bytes]:
+        """What was proposed, and its arguments. Raises `Refused` where it is of another type."""
         row = _row(connection, request.proposed)
         if row.type != request.type:
             raise Refused(f"action {row.key[:12]} ({row.summary}) is of the type {row.type}, not {request.type}")
-        return artifacts.get(connection, self._ledger.files, row.arguments)
+        return row, artifacts.get(connection, self._ledger.files, row.arguments)
+
+    def _note_sources(self, connection: Connection, request: PrepareAction, prepared: Prepared) -> None:
+        """Keep arguments that follow from another run's as text of that run's sources: what decides something in them asks."""
+        kept = artifacts.put(connection, self._ledger.files, prepared.arguments.encode(), "application/json")
+        at = (request.run.trace, request.run.path, kept.digest, "arguments that follow from another action's")
+        artifacts.note_seen(connection, *at, untrusted=True, sources=prepared.intent.taint)
 
 
 def _row(connection: Connection, beginning: str) -> Row[Any]:

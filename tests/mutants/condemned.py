@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 LEDGER, RUNS = "tests/ledger/test_condemnations.py", "tests/workflows/test_condemned.py"
+PROPOSALS = "tests/ledger/test_proposals.py"
 
 MUTANTS = (
     Mutant(
@@ -28,6 +29,30 @@ MUTANTS = (
         old="return not_approved(found) if found else None",
         new="return None",
         tests=(f"{RUNS}::test_a_gate_that_shows_it_cannot_be_approved_until_the_run_was_let_on",),
+    ),
+    Mutant(
+        name="proposal-is-begun-twice",
+        promise="What is proposed is carried out by one run: another is refused while that one goes on.",
+        file="ledger/proposals.py",
+        old="    if has_begun(connection, row):",
+        new="    if False:",
+        tests=(f"{PROPOSALS}::test_one_run_begins_it_and_its_outcome_settles_the_condemnation",),
+    ),
+    Mutant(
+        name="proposal-takes-over",
+        promise="A proposal never takes the place of an action that somebody has asked for.",
+        file="ledger/actions.py",
+        old="    again = update(action).where(action.c.key == intent.key, action.c.state.in_(GIVEN_UP))",
+        new="    again = update(action).where(action.c.key == intent.key)",
+        tests=(f"{PROPOSALS}::test_what_cannot_be_proposed_says_why_and_is_proposed_later",),
+    ),
+    Mutant(
+        name="needed-proposal-is-withdrawn",
+        promise="Undoing a condemnation withdraws no proposal that another one needs.",
+        file="activities/gates/mending.py",
+        old="needless = [key for key in undone if not _is_needed(connection, key)]",
+        new="needless = list(undone)",
+        tests=(f"{PROPOSALS}::test_each_is_proposed_once_and_withdrawn_when_no_condemnation_needs_it",),
     ),
     Mutant(
         name="condemned-action-is-sent",

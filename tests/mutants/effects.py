@@ -43,7 +43,7 @@ MUTANTS = (
         name="same-event-other-bytes",
         promise="The same event with other arguments is refused.",
         file="ledger/actions.py",
-        old="row.arguments_digest != intent.arguments_digest and row.state not in GIVEN_UP",
+        old="row.arguments_digest != intent.arguments_digest and row.state not in FREE",
         new="False",
         tests=(f"{ACTIONS}::test_the_same_event_with_other_arguments_is_refused",),
     ),

@@ -1,10 +1,12 @@
 """Taking an action back: by the type that policy names for it, with arguments that follow from its receipt."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -15,10 +17,12 @@ from contracts.act import PrepareAction, Prepared
 from contracts.actions import GitPush, Receipt
 from contracts.effects.git_revert import GitRevert
 from contracts.intents import Intent
-from ledger import actions, artifacts, handoffs
+from contracts.sinks import sinks_of
+from ledger import actions, artifacts, handoffs, outside
 from ledger.db import Ledger
 from ledger.figures.approvals import approvals_of, decided
 from ledger.figures.period import Period
+from ledger.tables import action
 from tests.ledger.samples import ref
 
 COMMIT = "c" * 40
@@ -103,6 +107,22 @@ async def by_hand(ledger: Ledger, revert: GitRevert) -> None:
     ledger.tx_now(artifacts.put, ledger.files, revert.stored(), "application/json")
     ledger.tx_now(actions.propose, Intent.of("take-back", revert, "revert"), trace="trace-3", gate="", state="approved")
     done(ledger, revert.key(), "take-back")
+
+
+async def test_what_takes_back_a_tainted_action_is_tainted(ledger: Ledger, tmp_path: Path) -> None:
+    """Its arguments follow from that one's, so they are from its sources, and are searched as text of them."""
+    done(ledger, PUSH.key(), "git.push")
+    assert (await prepare(ledger, tmp_path, PUSH.key())).intent.taint == ()
+    assert ledger.read_now(outside.sources_of, "trace-2") == ()
+    change = update(action).where(action.c.key == PUSH.key()).values(taint="repo,web")
+    ledger.tx_now(lambda connection: connection.execute(change) and None)
+    for _ in range(2):
+        found = await prepare(ledger, tmp_path, PUSH.key())
+        assert found.intent.taint == ("repo", "web")
+    assert ledger.read_now(outside.sources_of, "trace-2") == ("repo", "web")
+    sinks = sinks_of("git.revert", json.loads(found.arguments))
+    there = ledger.read_now(outside.only_outside, ledger.files, "trace-2", sinks)
+    assert COMMIT in {one.sink.value for one in there}
 
 
 async def test_what_takes_an_action_back_leads_to_it(ledger: Ledger, tmp_path: Path) -> None:
