@@ -83,7 +83,7 @@ def about(connection: Connection, action: str, limit: int = 100) -> list[FeedLin
 
 
 def newest(connection: Connection, wanted: Filter, limit: int, *, before: int | None, details: bool) -> list[FeedLine]:
-    """The newest `limit` of the wanted lines, newest first; of those before a number if given. Without `details`, the others."""
+    """The newest `limit` of the wanted lines, newest first; of those before a number if given. `details`: those as well."""
     query = select(feed).where(*wanted.conditions).order_by(feed.c.seq.desc()).limit(limit)
     query = query if before is None else query.where(feed.c.seq < before)
     query = query if wanted.trace is None else query.where(feed.c.trace == wanted.trace)
