@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -200,8 +199,8 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The ledger's SQLAlchemy URL. Raises `Misconfigured` if its secret file, or a home in it, cannot be read."""
         if self.ledger_url_file is not None:
-            return whole_url(_secret_file(self.ledger_url_file))
-        return whole_url(self.ledger_url) if self.ledger_url else sqlite_url(self.state.absolute() / "ledger.db")
+            return places.whole_url(_secret_file(self.ledger_url_file))
+        return places.whole_url(self.ledger_url) if self.ledger_url else places.sqlite_url(self.state.absolute() / "ledger.db")
 
     @property
     def artifacts(self) -> Path:
@@ -234,26 +233,6 @@ class Settings(BaseSettings):
     def _key(self, value: SecretStr, file: Path | None, variable: str) -> str:
         # The vendor's own variable comes last: many programs share it, and what was set for Baton alone is more specific.
         return value.get_secret_value() or (_secret_file(file) if file else "") or os.environ.get(variable, "")
-
-
-def sqlite_url(file: Path) -> str:
-    """The URL of a SQLite file. Any path: what means something in a URL (`?`, `#`, `%`) is written as an escape."""
-    return f"sqlite:///{quote(os.fspath(file), safe='/:@')}"
-
-
-def whole_url(url: str) -> str:
-    """The same URL of a ledger; of a SQLite file with its path from the root, and a leading `~` replaced.
-
-    Raises `Misconfigured` where that home is not known. What is no URL is given back: who opens it says what is wrong.
-    """
-    kind, found, rest = url.strip().partition(":///")
-    path, mark, options = rest.partition("?")
-    if not found or kind not in ("sqlite", "sqlite+pysqlite") or not path or path.startswith(("/", ":", "file:")):
-        return url
-    try:
-        return sqlite_url(places.whole(Path(unquote(path)))) + mark + options
-    except ValueError as error:
-        raise Misconfigured(f"ledger_url: {error}") from None
 
 
 def load(**flags: Any) -> Settings:

@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from contracts.errors import Misconfigured
 
@@ -129,3 +130,23 @@ def _owner(place: Path) -> str:
         return ""
     whose = f", which belongs to {name_of(found.st_uid)}" if found.st_uid != os.geteuid() else ""
     return f"{whose} (mode {found.st_mode & 0o7777:o})" if whose else f" (mode {found.st_mode & 0o7777:o})"
+
+
+def sqlite_url(file: Path) -> str:
+    """The URL of a SQLite file. Any path: what means something in a URL (`?`, `#`, `%`) is written as an escape."""
+    return f"sqlite:///{quote(os.fspath(file), safe='/:@')}"
+
+
+def whole_url(url: str) -> str:
+    """The same URL of a ledger; of a SQLite file with its path from the root, and a leading `~` replaced.
+
+    Raises `Misconfigured` where that home is not known. What is no URL is given back: who opens it says what is wrong.
+    """
+    kind, found, rest = url.strip().partition(":///")
+    path, mark, options = rest.partition("?")
+    if not found or kind not in ("sqlite", "sqlite+pysqlite") or not path or path.startswith(("/", ":", "file:")):
+        return url
+    try:
+        return sqlite_url(whole(Path(unquote(path)))) + mark + options
+    except ValueError as error:
+        raise Misconfigured(f"ledger_url: {error}") from None

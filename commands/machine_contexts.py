@@ -127,8 +127,8 @@ def add(
     if ledger_url and ledger_url_file:
         raise Usage("--ledger-url and --ledger-url-file name two ledgers; give one of them")
     if ledger_url:
-        from config import whole_url
         from ledger import urls
+        from places import whole_url
 
         urls.read(ledger_url)  # raises `Misconfigured` with the forms that are taken
         ledger_url = whole_url(ledger_url)

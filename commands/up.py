@@ -10,7 +10,7 @@ import places
 from commands import processes, server
 from commands.processes import Running
 from commands.server import Ports
-from config import Settings, sqlite_url
+from config import Settings
 from contracts.errors import Misconfigured
 
 DEFAULT_PORTS = Ports(7233, 8233)
@@ -114,7 +114,7 @@ def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str,
         "BATON_ROLE": settings.role,
     }
     if state != settings.state.absolute():  # the demo's: nothing of it goes into the user's own ledger
-        return variables | _ledger(sqlite_url(state / "ledger.db"), None)
+        return variables | _ledger(places.sqlite_url(state / "ledger.db"), None)
     if contexts.chosen().context is None:
         return variables
     return variables | _ledger(settings.ledger_url, settings.ledger_url_file)

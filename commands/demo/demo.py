@@ -142,7 +142,7 @@ async def _start(this: Demo) -> Client:
 async def _deliver(this: Demo, client: Client) -> int:
     origin = this.state / "sample" / "origin.git"
     await asyncio.to_thread(make_sample, this.state / "sample")
-    ledger = Ledger(config.sqlite_url(this.state / "ledger.db"), this.state / "artifacts")
+    ledger = Ledger(places.sqlite_url(this.state / "ledger.db"), this.state / "artifacts")
     try:
         seq = await ledger.read(head)  # skip the lines of earlier demos with this state
         number = await ledger.tx(runs.next_number, "deliver")
@@ -216,8 +216,8 @@ async def _at_gate(this: Demo, client: Client, ledger: Ledger, view: GateView) -
     program = Path(sys.executable).parent
     plain = _without_profile(this)
     variables = f"TEMPORAL_ADDRESS={this.ports.address} BATON_STATE={shlex.quote(str(this.state))}"
-    if this.settings.database != config.sqlite_url(this.settings.state.absolute() / "ledger.db"):
-        variables += f" BATON_LEDGER_URL={quoted(config.sqlite_url(this.state / 'ledger.db'))}"
+    if this.settings.database != places.sqlite_url(this.settings.state.absolute() / "ledger.db"):
+        variables += f" BATON_LEDGER_URL={quoted(places.sqlite_url(this.state / 'ledger.db'))}"
     this.say(f"    {plain}{variables} {program}/{command('approve', view.workflow_id, view.gate)}")
     this.say(
         f"    {plain}{program}/temporal workflow update execute --address {quoted(this.ports.address)} "
