@@ -16,6 +16,8 @@ from contracts.away import FallBack
 from contracts.base import Contract, sha256
 from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
+from contracts.diagnosis_input import Service
+from contracts.diagnosis_parts import Incident, ServiceTask, Signs, WeighTask
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.load import MapTask
 from contracts.people import Clarified, stored_answers
@@ -137,6 +139,9 @@ TASKS: dict[type[Contract], Contract] = {
     RoutingTask: RoutingTask(instruction="x", repository="r", base="b"),
     ReviewTask: ReviewTask(files=(SETUP,), diff="", artifact="0" * 64),
     MapTask: MapTask(table="t", about="x", columns=(TableColumn(name="id", type="integer"),), header=("Id", "id")),
+    Incident: Incident(question="x", services=(Service(name="shop", logs=("/a.log",)),)),
+    ServiceTask: ServiceTask(service="shop", question="x", files=(), signs=Signs(records=3)),
+    WeighTask: WeighTask(question="x", services=("shop",)),
 }
 
 
