@@ -18,6 +18,8 @@ from contracts.delivery.sizing import RoutingTask
 from contracts.delivery.testing import TestTask
 from contracts.desk_rules import fields_of
 from contracts.desks import Guide
+from contracts.diagnosis_input import Service
+from contracts.diagnosis_parts import Incident, ServiceTask, Signs, WeighTask
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.load import MapTask
 from contracts.outside import OutsideTask
@@ -145,6 +147,9 @@ TASKS: dict[type[Contract], Contract] = {
         desk="shop", about="x", category="billing", urgency="low", language="en", fields=fields_of("charged twice", Guide())
     ),
     MapTask: MapTask(table="t", about="x", columns=(TableColumn(name="id", type="integer"),), header=("Id", "id")),
+    Incident: Incident(question="x", services=(Service(name="shop", logs=("/a.log",)),)),
+    ServiceTask: ServiceTask(service="shop", question="x", files=(), signs=Signs(records=3)),
+    WeighTask: WeighTask(question="x", services=("shop",)),
 }
 
 

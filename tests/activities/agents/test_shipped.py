@@ -103,10 +103,14 @@ def test_one_model_for_everything_is_for_every_risk(name: str, risk: Risk) -> No
     assert not steps_up_to(usable, "unsure")
 
 
+APART = ("diagnostician", "incident_planner", "source_diagnostician", "weigher")
+"""Those of a diagnosis: none reads the run's record, in which the other services are."""
+
+
 def test_agents_that_read_much_give_old_results_up_for_references() -> None:
     """Whoever has many turns and can read a result again has a target, which its step's tokens and a call's limit are above."""
     reading = [agent.file for agent in CATALOGUE.agents if {"read_file", "read_artifact"} <= set(agent.file.tools)]
-    small = {"mapper", "router", "ticket_sorter", "ticket_reader"}
+    small = {"mapper", "router", "ticket_sorter", "ticket_reader", *APART}
     small |= {f"{one}_specialist" for one in ("billing", "technical", "compliance")}
     assert {file.name for file in reading} == {agent.file.name for agent in CATALOGUE.agents} - small
     for file in reading:
