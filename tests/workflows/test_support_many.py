@@ -17,7 +17,7 @@ from tests.workflows.test_continue import chain_of
 from tests.workflows.test_support import answering, sent, started
 from workflows import support
 
-SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=30"
+SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=20"
 
 TICKETS = count(6, soak=200)
 ANSWERED = {"refund": "replied", "reply": "replied", "template": "replied", "no_reply": "no_reply", "joined": "joined"}
