@@ -17,7 +17,7 @@ from tests.workflows.test_continue import chain_of
 from tests.workflows.test_support import answering, sent, started
 from workflows import support
 
-SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=30"
+SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=20"
 
 TICKETS = count(6, soak=200)
 ANSWERED = {"refund": "replied", "reply": "replied", "template": "replied", "no_reply": "no_reply", "joined": "joined"}
@@ -53,7 +53,8 @@ async def test_many_tickets_end_as_they_are_written(
         person = asyncio.create_task(approve_all(running, run))
         report = await result_of(run)
         person.cancel()
-        chain = await chain_of(run)
+        first = short_lived.get_workflow_handle(run.id, run_id=run.first_execution_run_id)
+        chain = await chain_of(first)
     ended = Counter(ANSWERED.get(one.outcome, "by_person") for one in tickets)
     assert (report.state, report.reason) == ("done", "")
     assert report.endings == ended
