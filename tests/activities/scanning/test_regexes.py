@@ -84,5 +84,5 @@ def test_only_what_the_change_brings_is_told() -> None:
         added={number: lines[number - 1] for number in range(2, len(lines))},
         removed=[(2, 'OLD = re.compile(r"(a+)+b")')],
     )
-    (found,) = slow_patterns(file, HEAD)
-    assert (found.rule, found.severity, found.line, found.quote.strip()) == ("regex-exponential", "medium", 6, 'r"(b+)+"')
+    told = [(one.rule, one.severity, one.line, one.quote.strip()) for one in slow_patterns(file, HEAD)]
+    assert told == [("regex-exponential", "medium", 6, 'r"(b+)+"')]
