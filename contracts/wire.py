@@ -36,7 +36,7 @@ from contracts.repositories import (
     RunChecks,
     Shown,
 )
-from contracts.spread import SpreadInput
+from contracts.spread import Left, SpreadInput
 from contracts.step_resources import FindResources, FoundResources
 from contracts.support import ListTickets, ReadTickets, SumUp, SupportSummary, TicketList, TicketPage
 from contracts.support_cases import (
@@ -91,6 +91,7 @@ WIRE: tuple[type[Contract], ...] = (
     RunChecks,
     RunTool,
     Shown,
+    Left,
     SpreadInput,
     Totals,
     CompareSides,

@@ -27,6 +27,7 @@ from ledger.views.integrity import about_no_run
 from tests.ledger import samples
 from tests.ledger.contents import begin
 from tests.ledger.test_condemnations import RUNS, delivered, key
+from tests.ledger.test_condemnations import _bundle as bundled
 from tests.ledger.traced import SOURCE, traced
 
 _SHIPPED = load_policy(Path("policy.toml"))
@@ -125,7 +126,7 @@ def test_each_is_proposed_once_and_withdrawn_when_no_condemnation_needs_it(ledge
     assert sound(ledger)
 
 
-def test_declined_it_settles_what_it_would_have_taken_back(ledger: Ledger, pushed: dict[str, str]) -> None:
+def test_declined_it_settles_what_it_would_have_taken_back(ledger: Ledger, pushed: dict[str, str], tmp_path: Path) -> None:
     """In every condemnation of it, with who and why, by whoever may settle; a later condemnation proposes it again."""
     id = condemn(ledger, pushed["trace-1"]).standing.condemnation.id
     strict = POLICY.model_copy(
@@ -147,6 +148,9 @@ def test_declined_it_settles_what_it_would_have_taken_back(ledger: Ledger, pushe
         delete(action).where(action.c.key == back("trace-1")),
     ):
         assert _problems_after(ledger, change) == [f"action {back('trace-1')} is missing, or was altered"]
+    with bundled(ledger, "trace-1", tmp_path / "one.db") as held:
+        assert sound(held)
+        assert _problems_after(held, delete(action).where(action.c.key == back("trace-1"))) != []
     later = condemn(ledger, sha256(SOURCE)).standing
     assert (states(ledger), later.state) == (dict.fromkeys(RUNS, "proposed"), "open")
     assert standing(ledger, id).state == "settled"

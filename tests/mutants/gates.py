@@ -67,8 +67,8 @@ MUTANTS = (
         name="requester-raises",
         promise="Four eyes hold for money, too: who asked for a run does not raise its ceiling.",
         file="activities/gates/policy.py",
-        old="if verb in SAYS_YES and",
-        new='if verb == "approve" and',
+        old="        if (works or verb in SAYS_YES) and",
+        new='        if (works or verb == "approve") and',
         tests=(f"{POLICY}::test_who_asked_may_always_say_no",),
     ),
     Mutant(

@@ -33,8 +33,8 @@ MUTANTS = (
         name="program-is-free",
         promise="A route to an outside program counts as paid: it needs ceilings.",
         file="activities/money/scopes.py",
-        old='if not choice.free and choice.provider != "scripted"]',
-        new='if not choice.free and choice.provider not in ("scripted", "command")]',
+        old='if not (choice.free or choice.is_person or choice.provider == "scripted")]',
+        new='if not (choice.free or choice.is_person or choice.provider in ("scripted", "command"))]',
         tests=("tests/activities/agents/test_programs.py::test_an_unmetered_route_is_no_free_one",),
     ),
     Mutant(

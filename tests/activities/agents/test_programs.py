@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {"ours": TRUE},
         "cannot do the steps of planner",
     ),
-    "no agent": ('[agents]\nnobody = [{ model = "command:ours" }]\n', {"ours": TRUE}, "names nobody, which is no agent"),
+    "no agent": ('[agents]\nnobody = [{ model = "command:ours" }]\n', {"ours": TRUE}, "names nobody; there are "),
     "never first": (
         '[agents]\nwriter = [{ model = "command:ours", when = ["unsure"] }]\n',
         {"ours": TRUE},
