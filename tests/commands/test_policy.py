@@ -122,7 +122,11 @@ def test_a_condition_that_can_never_be_asked_is_refused(baton: Baton, files: Pat
         ('reversible = "by git.push"', 'reversible = "by git.pull"', "no action 'git.pull' is declared"),
         ('accountable = "lead"', 'accountable = "lead"\nescalation = ["lead"]', 'write "accountable" as the last one'),
         ("[gates.unknown]", '[gates.clarify]\nwho=["*"]\ndeadline="P1D"\napprovals=2\n[gates.unknown]', "one person says each"),
-        ("[gates.unknown]", "[pipelines.reviw.gates.plan]\napprovals = 2\n[gates.unknown]", "act, delivery, load, review"),
+        (
+            "[gates.unknown]",
+            "[pipelines.reviw.gates.plan]\napprovals = 2\n[gates.unknown]",
+            "act, delivery, diagnosis, load, review, support",
+        ),
         ('name = "paths"', 'name = "risk"', "'risk' is there twice"),
         ('tier = "confirm"\n[[rules]]', "[[rules]]", "rule 'confidence': it does nothing"),
         ('action = "git.push"\nwhen', 'action = "git.pish"\nwhen', "no action 'git.pish' is declared"),

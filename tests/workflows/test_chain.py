@@ -205,7 +205,7 @@ async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path) 
         if continued := last.raw_description.workflow_execution_info.first_run_id != last.run_id:
             break
     assert continued
-    assert "fix is could_not: the child workflow failed" in view.facts[0]
+    assert "fix is could_not: the child workflow did not answer within its deadline of 0:00:06" in view.facts[0]
     assert "timed out" in view.facts[0].lower()
 
 
