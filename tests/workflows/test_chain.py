@@ -206,7 +206,6 @@ async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path) 
             break
     assert continued
     assert "fix is could_not: the child workflow did not answer within its deadline of 0:00:06" in view.facts[0]
-    assert "timed out" in view.facts[0].lower()
 
 
 async def test_it_waits_for_children(start: Short, tmp_path: Path) -> None:
