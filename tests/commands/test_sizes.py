@@ -47,5 +47,5 @@ def test_a_decision_that_is_too_large_is_not_sent(baton: Baton, waiting: str) ->
     large = baton("approve", waiting, "--yes", "--by", "maria", *answers)
     note = baton("reject", waiting, "--yes", "--by", "maria", "-m", "x" * 70_000)
     assert (large.code, note.code) == (2, 2)
-    assert "bytes, the limit is 65536; shorten note and answers. Nothing was sent" in large.err
+    assert "bytes, the limit is 65536; shorten what you send. Nothing was sent" in large.err
     assert "the decision was not sent: -m note: String should have at most 8000 characters" in note.err
