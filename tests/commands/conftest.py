@@ -103,7 +103,10 @@ def at_terminal(command: list[str], environment: dict[str, str], typed: Dialogue
             os.close(theirs)
             for wanted, line in typed:
                 while (found := shown.find(wanted.encode(), at)) < 0:
-                    more = _read(ours)
+                    try:
+                        more = _read(ours)
+                    except AssertionError as waits:
+                        raise AssertionError(f"{wanted!r} never stood on the screen; {waits}:\n{shown.decode()}") from None
                     assert more, f"{wanted!r} never stood on the screen:\n{shown.decode(errors='replace')}"
                     shown += more
                 at = found + len(wanted.encode())
