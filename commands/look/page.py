@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from commands.look.pending import Pending
+from commands.look.value import decided_after, saved
 from commands.output import Out, clock, left, safe
 from commands.text import gate_lines, how_to_answer, subject_lines, tell_line, tells_all, usd
 from contracts.actions import Receipt
@@ -49,6 +50,8 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
         ("money", f"{money}; {amount(view.totals['calls'], 'model call')}, {amount(view.totals['tokens'], 'token')}"),
+        ("people", decided_after(view.people)),
+        ("saved", saved(view, found.minutes_before)),
         ("web", f"{found.ui_url}  (workflow {safe(name, 1000)})"),
     )
     for label, text in facts:
@@ -139,6 +142,7 @@ def as_json(view: Details) -> dict[str, Any]:
         "held_micros": view.money.held,
         "ceiling_micros": view.money.ceiling,
         **view.totals,
+        "decided_after_s": {gate: took // 1_000_000 for gate, took in view.people.each},
         "gates": [one.view.model_dump(mode="json") | {"state": one.state} for one in view.gates],
         "decisions": [asdict(one) for one in view.decisions],
         "handoffs": [_handoff(one) for one in view.handoffs],

@@ -3,7 +3,9 @@
 from typing import Any
 
 from contracts.money import usd
-from ledger.figures.value import MINUTE_US, Value
+from contracts.value import MinutesBefore, minutes_of
+from ledger.figures.value import MINUTE_US, AtGates, Value
+from ledger.views.details import Details
 
 columns = ("PIPELINE", "PROJECT", "ENDED", "DONE", "COST PER CASE", "WAITED", "DECIDED IN, P50/P95", "SAVED")
 
@@ -18,6 +20,21 @@ def row(pipeline: str, project: str, one: Value) -> list[str]:
     saved = "-" if one.saved is None else f"{one.saved[0]} to {one.saved[1]} min"
     counts = (str(one.ended), str(one.finished))
     return [pipeline, project or "-", *counts, cost, f"{one.waited_minutes} min", decided or "-", saved]
+
+
+def decided_after(people: AtGates) -> str:
+    """How long each gate of a run waited for whoever decided; "" where nobody has."""
+    each = ", ".join(f"{gate} after {_minutes(took)}" for gate, took in people.each)
+    return f"decided {each}; nobody knows how much of that they worked" if each else ""
+
+
+def saved(view: Details, declared: MinutesBefore) -> str:
+    """The minutes that a finished run has saved, as two bounds; "" where nobody has declared what a case took before."""
+    before = minutes_of(declared, view.run.pipeline, view.run.project)
+    if before is None or view.run.state != "done":
+        return ""
+    least, most = view.people.saved(before)
+    return f"{least} to {most} min of the {before} min that a case took before"
 
 
 def fields(pipeline: str, project: str, one: Value) -> dict[str, Any]:

@@ -54,6 +54,30 @@ class Value:
         return self.finished * self.before - self.waited_minutes, self.finished * self.before
 
 
+@dataclass(frozen=True)
+class AtGates:
+    """How long the gates of one run were open until a person decided: by gate, in microseconds, oldest first."""
+
+    each: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def minutes(self) -> int:
+        """All of them together, rounded up: the longest that people can have taken."""
+        return -(-sum(took for _, took in self.each) // MINUTE_US)
+
+    def saved(self, before: int) -> tuple[int, int]:
+        """The least and the most minutes that a finished run has saved, where its case took so many `before`."""
+        return before - self.minutes, before
+
+
+def at_gates(connection: Connection, trace: str) -> AtGates:
+    """How long people let this run wait for what they decided."""
+    query = select(gate.c.gate, gate.c.opened_at, decision.c.at)
+    query = query.join(decision, (decision.c.trace == gate.c.trace) & (decision.c.gate == gate.c.gate))
+    won = query.where(gate.c.trace == trace, decision.c.outcome == "won").order_by(gate.c.opened_at, gate.c.gate)
+    return AtGates(tuple((row.gate, max(0, int(row.at) - int(row.opened_at))) for row in connection.execute(won)))
+
+
 def value(
     connection: Connection, period: Period, declared: MinutesBefore, project: str | None = None
 ) -> dict[tuple[str, str], Value]:

@@ -13,6 +13,7 @@ from contracts.handoff import Outcome, Producer
 from contracts.runs import FeedLine
 from ledger import actions, feed, gates, handoffs, retries, runs
 from ledger.db import from_us
+from ledger.figures.value import AtGates, at_gates
 from ledger.tables import run
 from ledger.views.feed import Filter, seq_before
 from ledger.views.gates import Decision, Gate, decisions_of, gates_of
@@ -49,7 +50,8 @@ class ActionView:
 class Details:
     """A run with everything that belongs to it, read in one transaction. `feed` has its newest lines, oldest first.
 
-    `retry_of` is the id of the run that it repeats, or ""; `retried_as` those that repeat it, itself where it was reset.
+    `people` is how long its gates waited for whoever decided. `retry_of` is the id of the run that it repeats, or "";
+    `retried_as` those that repeat it, itself where it was reset.
     """
 
     run: RunView
@@ -62,6 +64,7 @@ class Details:
     feed: list[FeedLine]
     retry_of: str
     retried_as: tuple[str, ...]
+    people: AtGates
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def details(connection: Connection, name: str, lines: int) -> Details:
         feed=feed.after(connection, start, trace=found.trace),
         retry_of=names_of(connection, [earlier]).get(earlier, earlier) if earlier else "",
         retried_as=retries.of(connection, found.trace),
+        people=at_gates(connection, found.trace),
     )
 
 

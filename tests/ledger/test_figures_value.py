@@ -7,12 +7,13 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, update
 
-from commands.look.value import columns, fields, row
+from commands.look.value import columns, decided_after, fields, row, saved
 from contracts.value import MinutesBefore
 from ledger.db import Ledger, now_us
 from ledger.figures.period import Period
 from ledger.figures.value import MINUTE_US, Value, value
 from ledger.tables import decision, gate, run
+from ledger.views.details import Details, details
 from tests import ledgers
 from tests.ledger.books import Book, key
 
@@ -70,6 +71,26 @@ def test_what_is_saved_lies_between_two_bounds(ledger: Ledger) -> None:
         "30 min",
         "plan 10.0 min/15.0 min",
     )
+
+
+def test_a_run_says_how_long_its_gates_waited_and_what_it_saved(ledger: Ledger) -> None:
+    """By gate, with two bounds once a case's minutes are declared; nothing where it is not done."""
+    book = Book(ledger)
+    assert (decided_after(_details(ledger, book).people), saved(_details(ledger, book), {"Delivery": 60})) == ("", "")
+    _decided(book, 5)
+    book.end()
+    found = _details(ledger, book)
+    assert found.people.each == (("plan-1", 5 * MINUTE_US),)
+    assert decided_after(found.people).startswith("decided plan-1 after 5.0 min; ")
+    assert saved(found, {found.run.pipeline: 60}) == "55 to 60 min of the 60 min that a case took before"
+    assert saved(found, {}) == ""
+    other = Book(ledger)
+    other.end("failed")
+    assert saved(_details(ledger, other), {found.run.pipeline: 60}) == ""
+
+
+def _details(ledger: Ledger, book: Book) -> Details:
+    return ledger.read_now(details, book.trace, 5)
 
 
 def test_outside_programs_make_every_cost_a_lower_bound(ledger: Ledger) -> None:
