@@ -31,9 +31,9 @@ async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp
         typed = [
             ("could_not): ", "unsure\n"),
             ("is not done): ", "no time\n"),
-            ("one? [y/N] ", "n\n"),
+            ("one? [y/N]", "n\n"),
             ("as it goes? [y/N]", "n\n"),
-            ("maria? [y/N] ", "n\n"),
+            ("maria? [y/N]", "n\n"),
         ]
         declined = await asyncio.to_thread(baton.process, "answer", run, "--by", "maria", typed=typed)
         assert (declined.code, "nothing was sent" in declined.out) == (1, True)
