@@ -115,7 +115,8 @@ class Gates:
         refused = refused or policy.refuses(
             request.policy, claim.verb, claim.decision.by, request.owner, works=request.gate.work is not None
         )
-        refused = refused or _too_much(request, claim) or handed.problem
+        refused = refused or _too_much(request, claim)
+        refused = refused or handed.problem
         refused = refused or from_console.not_from_there(connection, request.gate, claim)
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
         refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)

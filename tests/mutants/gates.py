@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 POLICY, TIMES = "tests/activities/gates/test_policy.py", "tests/workflows/test_gates.py"
 INPUT, DECISIONS = "tests/workflows/test_bad_input.py", "tests/workflows/test_decisions.py"
 TOLD = "tests/workflows/test_told.py"
+WORK = "tests/workflows/test_work.py"
 
 MUTANTS = (
     Mutant(
@@ -67,9 +68,25 @@ MUTANTS = (
         name="requester-raises",
         promise="Four eyes hold for money, too: who asked for a run does not raise its ceiling.",
         file="activities/gates/policy.py",
-        old="        if (works or verb in SAYS_YES) and",
-        new='        if (works or verb == "approve") and',
+        old="if (works or verb in SAYS_YES) and",
+        new='if (works or verb == "approve") and',
         tests=(f"{POLICY}::test_who_asked_may_always_say_no",),
+    ),
+    Mutant(
+        name="requester-does-steps",
+        promise="Whom policy keeps from approving their own run also does none of its steps.",
+        file="activities/gates/policy.py",
+        old="if (works or verb in SAYS_YES) and",
+        new="if verb in SAYS_YES and",
+        tests=(f"{WORK}::test_who_asked_for_the_run_may_be_kept_from_its_steps",),
+    ),
+    Mutant(
+        name="work-is-taken-as-it-is",
+        promise="What a person hands in does not count before it fits the contract.",
+        file="activities/gates/gates.py",
+        old="refused = refused or handed.problem",
+        new="pass",
+        tests=(f"{WORK}::test_a_person_plans_a_delivery",),
     ),
     Mutant(
         name="a-name-brings-a-role",
