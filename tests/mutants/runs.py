@@ -21,7 +21,7 @@ MUTANTS = (
         promise="What a person decides about money reaches children below a layer.",
         file="workflows/kit/ceiling.py",
         old="    kit.watches.append(asyncio.create_task(_pass_nudges_down(kit)))",
-        new="    kit.watches += [asyncio.create_task(_pass_nudges_down(kit))] * (workflow.info().root is None)",
+        new="    kit.watches += [asyncio.create_task(_pass_nudges_down(kit))] if workflow.info().root is None else []",
         tests=("tests/workflows/test_spread.py::test_money_is_shared_through_both_layers",),
     ),
     Mutant(
