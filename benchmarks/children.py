@@ -81,7 +81,8 @@ async def _ended(stack: Stack, children: int, limit: int) -> WorkflowHandle[Any,
 
 async def _cancelled(stack: Stack, children: int) -> float:
     """Seconds from a cancellation until every child, and then the run, has ended."""
-    handle = await _start(stack, "hang", children, children)
+    # Groups share the limit evenly, and may be of unequal size: with just as many as there are, some would wait for ever.
+    handle = await _start(stack, "hang", children, children + CHILDREN_LIMIT)
     open_now = f"WorkflowType = 'Leaf' AND ExecutionStatus = 'Running' AND RootWorkflowId = '{handle.id}'"
     await _until(stack, open_now, children)
     began = time.monotonic()
