@@ -1,10 +1,16 @@
 """What has to hold of the record of a delivery that was pushed: where it came from, what came from it, and that it is whole."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, text
+
+from ledger import manifest
+from ledger.db import Ledger
+from ledger.tables import metadata
 from tests.commands.conftest import Baton
 
 ALTERED = (
@@ -74,6 +80,23 @@ def the_record_is_whole(baton: Baton, run: str, folder: Path) -> None:
             assert connection.execute(statement).rowcount > 0, f"nothing was altered by: {statement}"
         found = baton("verify", "--bundle", str(copy))
         assert found.code == 1, f"not found: {statement}\n{found.out}"
+        _say_that_it_is_so(copy)
+        found = baton("verify", "--bundle", str(copy))
+        assert found.code == 1, f"not found with a manifest of its own: {statement}\n{found.out}"
+
+
+def _say_that_it_is_so(bundle: Path) -> None:
+    """Make the bundle's manifest anew, as whoever altered a row would: then only the record's own seals are left."""
+    opened = Ledger(f"sqlite:///{bundle}", bundle.with_suffix(".files"))
+
+    def make(connection: Connection) -> None:
+        told = json.loads(connection.execute(text("SELECT said FROM manifest")).scalar_one())
+        connection.execute(text("DROP TABLE manifest"))
+        tables = [metadata.tables[one["name"]] for one in told["tables"]]
+        manifest.write(connection, told["trace"], tables, manifest.Chain(**told["condemnations"]))
+
+    opened.tx_now(make)
+    opened.close()
 
 
 def it_is_known_where_it_came_from(baton: Baton, run: str) -> None:

@@ -28,6 +28,13 @@ def test_two_turns_never_share_a_key(one: tuple[str, ...], other: tuple[str, ...
     assert (turn_key(*one) == turn_key(*other)) == (one == other)
 
 
+@given(FIVE, st.integers(0, 4))
+def test_each_part_alone_makes_another_turn(parts: tuple[str, ...], place: int) -> None:
+    """Also where all the others are the same."""
+    other = [*parts[:place], parts[place] + "x", *parts[place + 1 :]]
+    assert turn_key(*parts) != turn_key(*other)
+
+
 @given(FIVE, st.integers(0, 3))
 def test_what_stands_in_one_part_does_not_slip_into_the_next(parts: tuple[str, ...], place: int) -> None:
     """The same characters distributed otherwise are another turn."""

@@ -43,7 +43,7 @@ MUTANTS = (
         file="contracts/ids.py",
         old='digest_of("turn", trace, path, head, agent_digest, task_digest,',
         new='digest_of("turn", trace, path, head, task_digest,',
-        tests=("tests/contracts/test_ids.py::test_two_turns_never_share_a_key",),
+        tests=("tests/contracts/test_ids.py::test_each_part_alone_makes_another_turn",),
     ),
     Mutant(
         name="cache-across-projects",

@@ -83,7 +83,7 @@ MUTANTS = (
         promise="What is old enough to be removed is by the database's clock.",
         file="ledger/retention.py",
         old="before = server_us(connection) - keep // timedelta(microseconds=1)",
-        new="before = now_us() - keep // timedelta(microseconds=1)",
+        new="import time; before = time.time_ns() // 1000 - keep // timedelta(microseconds=1)",
         tests=(f"{CLOCKS}::test_nothing_is_removed_too_early",),
     ),
     Mutant(

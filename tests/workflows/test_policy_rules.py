@@ -65,7 +65,7 @@ async def test_three_tiers_in_one_run_and_two_people_for_one_of_them(client: Cli
         # Two sessions of one person, and whoever asked for the run, at the same moment.
         answers = await asyncio.gather(*(said(performed, view, by) for by in ("maria", "olga", " Maria ")))
         counted = [one for one in answers if isinstance(one, dict)]
-        assert [(one["won"], one["counts"], len(one["approved_by"])) for one in counted] == [(False, True, 1)]
+        assert [(one["won"], one.get("counts"), len(one["approved_by"])) for one in counted] == [(False, True, 1)]
         assert sum("may not approve it" in one for one in answers if isinstance(one, str)) == 1
         assert sum("has said approve here already" in one for one in answers if isinstance(one, str)) == 1
         first = tuple(counted[0]["approved_by"])
