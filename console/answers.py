@@ -12,7 +12,7 @@ from console.pages import Asked
 from console.rendering import render
 from console.routes import PAGES, Page
 from console.sessions import Sessions
-from contracts.errors import BatonError, LedgerUnavailable, NotFound
+from contracts.errors import LedgerUnavailable, NotFound
 from ledger.db import Connection, Ledger
 from ledger.signed_in import SignedIn
 from ledger.views.feed import head
@@ -47,13 +47,8 @@ class Pages:
         """What answers a request for this page: to nobody who is not signed in."""
 
         async def answer(request: Request) -> Response:
-            try:
-                session = await self._sessions.of(request)
-                if session is None:
-                    return nobody(request)
-                return await self.shown(page, request, session)
-            except BatonError as error:
-                return failed(request, error)
+            session = await self._sessions.of(request)
+            return nobody(request) if session is None else await self.shown(page, request, session)
 
         return answer
 
@@ -82,7 +77,7 @@ def nobody(request: Request) -> Response:
     return problem("nobody is signed in", 401) if wants_json(request) else RedirectResponse("/sign-in", 303)
 
 
-def failed(request: Request, error: BatonError) -> Response:
+async def failed(request: Request, error: Exception) -> Response:
     """The answer where something is not there, or the ledger does not answer."""
     status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, LedgerUnavailable) else 500
     return told(request, str(error), status)

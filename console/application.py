@@ -1,6 +1,5 @@
 """The console as a web application: every page of `routes.PAGES` for whoever is signed in, as HTML or as JSON."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -12,15 +11,16 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from activities.running.beside import beside
 from console import rendering
-from console.answers import Pages, Place, problem, told
+from console.answers import Pages, Place, failed, problem, told
 from console.borders import Borders
 from console.live import STREAMS, Live
 from console.routes import GATE, PAGES
 from console.saying import Saying
 from console.sender import Sender
 from console.sessions import Sessions
-from contracts.errors import LedgerUnavailable
+from contracts.errors import BatonError, LedgerUnavailable
 from ledger.db import Ledger
 from ledger.views.feed import head
 
@@ -47,14 +47,13 @@ def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["C
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work()) for work in (live.watch, sender.send)]
-        yield
-        for task in tasks:
-            task.cancel()
+        async with beside(live.watch(), sender.send()):
+            yield
 
     borders = Middleware(Borders, hosts=place.hosts, origins=place.origins)
     static = Mount("/static", StaticFiles(directory=rendering.HERE / "static"))
-    return Starlette(routes=[*routes, static], middleware=[borders], lifespan=lifespan, exception_handlers={404: _unknown})
+    handlers = {404: _unknown, BatonError: failed}
+    return Starlette(routes=[*routes, static], middleware=[borders], lifespan=lifespan, exception_handlers=handlers)
 
 
 def _events(sessions: Sessions, live: Live) -> Callable[[Request], Awaitable[Response]]:

@@ -35,9 +35,11 @@ def console(context: typer.Context, port: Port = PORT, by: By = None) -> None:
     """Show the operator's pages in a browser on this machine, until Ctrl-C: what needs you, what runs do, and why."""
     if context.invoked_subcommand is not None:
         return
+    import logs
     from console.server import listening
 
     found, out, person = settings(), Out(), named("--by", by)
+    logs.configure(found.log_format, found.log_level)
     with open_ledger(found, create=True) as ledger:
         check_person(policy_now(found, ledger), person)
         at = listening(port)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from activities.gates.from_console import CHANNEL
 from commands.decide import decision
 from contracts.errors import Refused
 from contracts.gates import GateView, Verb, needs_note
@@ -65,7 +66,7 @@ def decide(connection: Connection, trace: str, gate: str, by: str, fields: Mappi
         for one in decision_outbox.of_gate(connection, target.view.trace, target.view.gate)
     )
     before, reference = target.refused_before + withdrawn, fields.get("reference", "").strip()
-    _, values = decision.compose(target.view, said, by, note, answers, before, reference, channel="console")
+    _, values = decision.compose(target.view, said, by, note, answers, before, reference, channel=CHANNEL)
     decision_outbox.put(connection, target.view.trace, said, values)
     return str(values["nonce"])
 

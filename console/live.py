@@ -5,14 +5,15 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
-from contracts.errors import BatonError
+from activities.running.beside import again
 from ledger import feed
 from ledger.db import Ledger
 from ledger.views.feed import head
 
-EVERY = 1.0
-"""Seconds between two looks at the ledger, however many read along."""
+EVERY = timedelta(seconds=1)
+"""Between two looks at the ledger, however many read along."""
 
 STREAMS = 200
 """Most streams at once."""
@@ -35,15 +36,15 @@ class Live:
 
     async def watch(self) -> None:
         """Look again and again, for as long as the console runs."""
-        while True:
-            # A ledger that is away is told by the pages; the streams go on once it is back.
-            with contextlib.suppress(BatonError):
-                newest = await self._ledger.read(head)
-                if newest != self._newest:
-                    async with self._changed:
-                        self._newest = newest
-                        self._changed.notify_all()
-            await asyncio.sleep(EVERY)
+        # A ledger that is away is told by the pages; the streams go on once it is back.
+        await again(self._look, EVERY, unable="the console could not look for new lines", action="console_watch")
+
+    async def _look(self) -> None:
+        newest = await self._ledger.read(head)
+        if newest != self._newest:
+            async with self._changed:
+                self._newest = newest
+                self._changed.notify_all()
 
     async def lines(self, after: int) -> AsyncIterator[str]:
         """The lines after this number as events, each with its number as id; a comment where nothing is new for long."""

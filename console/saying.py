@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from commands.errors import Usage
-from console.answers import Pages, failed, nobody, told
+from console.answers import Pages, nobody, told
 from console.deciding import decide
 from console.routes import GATE
 from console.sender import Sender
 from console.sessions import Sessions, form, is_own_form
-from contracts.errors import BatonError, Refused
+from contracts.errors import Refused
 from ledger import decision_outbox
 from ledger.db import Ledger
 
@@ -35,20 +35,17 @@ class Saying:
         return await self._done(request, self._withdraw)
 
     async def _done(self, request: Request, work: Callable[[Request, str, dict[str, str]], Awaitable[None]]) -> Response:
+        session, fields = await self._sessions.of(request), await form(request)
+        if session is None:
+            return nobody(request)
+        if not is_own_form(session, fields):
+            return told(request, "this form is of another session; nothing was done. Load the gate's page again", 403)
         try:
-            session, fields = await self._sessions.of(request), await form(request)
-            if session is None:
-                return nobody(request)
-            if not is_own_form(session, fields):
-                return told(request, "this form is of another session; nothing was done. Load the gate's page again", 403)
-            try:
-                await work(request, session.person, fields)
-            except (Refused, Usage) as refused:
-                return await self._pages.shown(GATE, request, session, 409, str(refused))
-            # Another request for the page: loading it again sends nothing.
-            return RedirectResponse(GATE.path.format(**request.path_params), 303)
-        except BatonError as error:
-            return failed(request, error)
+            await work(request, session.person, fields)
+        except (Refused, Usage) as refused:
+            return await self._pages.shown(GATE, request, session, 409, str(refused))
+        # Another request for the page: loading it again sends nothing.
+        return RedirectResponse(GATE.path.format(**request.path_params), 303)
 
     async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
         names = request.path_params

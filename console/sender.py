@@ -1,21 +1,21 @@
 """Sends what people decided in the console, again and again under the same id, until the run has answered."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
+from activities.gates.from_console import CHANNEL
+from activities.running.beside import again
 from commands.decide import decision
-from contracts.errors import BatonError, NotFound, Refused
+from contracts.errors import NotFound, Refused
 from ledger import decision_outbox, gates
 from ledger.db import Ledger
 from ledger.decision_outbox import Sent
 
 if TYPE_CHECKING:
     from temporalio.client import Client
-
-log = structlog.get_logger()
 
 EVERY = 2.0
 """Seconds between two tries."""
@@ -35,6 +35,7 @@ class Sender:
         self._ledger, self._connect = ledger, connect
         self._client: Client | None = None
         self._woken = asyncio.Event()
+        self._woken.set()  # what an earlier console has left waits already
 
     def wake(self) -> None:
         """There is something to send."""
@@ -42,18 +43,16 @@ class Sender:
 
     async def send(self) -> None:
         """Send what waits, for as long as the console runs."""
-        while True:
-            self._woken.clear()
-            try:
-                await self._round()
-            except BatonError as error:
-                # The pages say of each decision that it is not confirmed, and why nobody answers.
-                log.info("decisions wait", why=str(error))
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        # While nobody answers, the pages say of each decision that it is not confirmed.
+        await again(self._turn, timedelta(), unable="decisions of the console wait", action="console_send")
+
+    async def _turn(self) -> None:
+        """Wait until there is something to send, or for a while; then send what waits."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVERY):
+                await self._woken.wait()
+        self._woken.clear()
+        await self._round()
 
     async def _round(self) -> None:
         there = await self._ledger.read(decision_outbox.waiting, AT_ONCE)
@@ -66,7 +65,7 @@ class Sender:
     async def _one(self, client: "Client", sent: Sent) -> None:
         """Send one. What the run answers is in the ledger by then: whoever admits a decision writes it there."""
         await self._ledger.tx(decision_outbox.tried, sent.nonce)
-        sent_as = decision.id_of_update("console", sent.nonce)
+        sent_as = decision.id_of_update(CHANNEL, sent.nonce)
         try:
             view, _ = await self._ledger.read(gates.find, sent.trace, sent.gate)
             answer = await decision.send(client, view, sent.verb, sent_as, sent.said, PATIENCE)

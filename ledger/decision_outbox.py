@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Update, select, update
 
 from contracts.gates import Verb
 from ledger.db import from_us, insert_once, server_us
@@ -50,9 +50,10 @@ def of_gate(connection: Connection, trace: str, gate: str) -> list[Sent]:
     return [_sent(row) for row in connection.execute(query.order_by(decision_outbox.c.made_at.desc()))]
 
 
-def find(connection: Connection, nonce: str) -> Sent | None:
-    """The decision with this nonce, or None. Locks its row where the database can: who withdraws it waits."""
-    row = connection.execute(select(decision_outbox).where(decision_outbox.c.nonce == nonce).with_for_update()).first()
+def find(connection: Connection, nonce: str, *, lock: bool = False) -> Sent | None:
+    """The decision with this nonce, or None. `lock`: who withdraws it waits for this transaction, where the database can."""
+    query = select(decision_outbox).where(decision_outbox.c.nonce == nonce)
+    row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else _sent(row)
 
 
@@ -72,7 +73,7 @@ def withdraw(connection: Connection, nonce: str, by: str) -> bool:
     return connection.execute(mine.values(state="withdrawn", ended_at=server_us(connection))).rowcount == 1
 
 
-def _mine(nonce: str) -> Any:
+def _mine(nonce: str) -> Update:
     # Only what waits changes: of an answer and a withdrawal that come at once, one counts.
     return update(decision_outbox).where(decision_outbox.c.nonce == nonce, decision_outbox.c.state == "waiting")
 

@@ -35,14 +35,14 @@ def make_link(connection: Connection, person: str) -> str:
     """Make a link's secret that signs this person in once, within `LINK_LASTS`. Calling twice makes two."""
     secret = secrets.token_urlsafe(32)
     expires = server_us(connection) + LINK_LASTS // timedelta(microseconds=1)
-    connection.execute(insert(sign_in_link).values(digest=_digest("link", secret), person=person, expires_at=expires))
+    connection.execute(insert(sign_in_link).values(digest=digest_of("link", secret), person=person, expires_at=expires))
     return secret
 
 
 def person_of_link(connection: Connection, secret: str) -> str | None:
     """Whom a link would sign in; None if it is unknown, was used, or is too old. It only reads."""
     query = select(sign_in_link.c.person).where(
-        sign_in_link.c.digest == _digest("link", secret),
+        sign_in_link.c.digest == digest_of("link", secret),
         sign_in_link.c.used_at.is_(None),
         sign_in_link.c.expires_at > server_us(connection),
     )
@@ -51,21 +51,21 @@ def person_of_link(connection: Connection, secret: str) -> str | None:
 
 def sign_in(connection: Connection, secret: str) -> str | None:
     """Use a link up and begin a session. Returns the session's secret; None if the link does not count (any more)."""
-    now, digest = server_us(connection), _digest("link", secret)
+    now, digest = server_us(connection), digest_of("link", secret)
     unused = (sign_in_link.c.digest == digest, sign_in_link.c.used_at.is_(None), sign_in_link.c.expires_at > now)
     # The condition is in the statement that changes the row: of two that come at once one is refused.
     used = connection.execute(update(sign_in_link).where(*unused).values(used_at=now).returning(sign_in_link.c.person)).scalar()
     if used is None:
         return None
     session = secrets.token_urlsafe(32)
-    row = {"digest": _digest("session", session), "person": used, "began_at": now, "seen_at": now}
+    row = {"digest": digest_of("session", session), "person": used, "began_at": now, "seen_at": now}
     connection.execute(insert(console_session).values(**row))
     return session
 
 
 def find(connection: Connection, session: str) -> tuple[SignedIn, bool] | None:
     """The session with this secret, and whether `seen` is due; None if it is unknown or over. It only reads."""
-    row = connection.execute(select(console_session).where(console_session.c.digest == _digest("session", session))).first()
+    row = connection.execute(select(console_session).where(console_session.c.digest == digest_of("session", session))).first()
     if row is None or row.ended_at is not None:
         return None
     now = server_us(connection)
@@ -77,13 +77,13 @@ def find(connection: Connection, session: str) -> tuple[SignedIn, bool] | None:
 
 def seen(connection: Connection, session: str) -> None:
     """Note that the session was used now. One that has ended stays so."""
-    mine = (console_session.c.digest == _digest("session", session), console_session.c.ended_at.is_(None))
+    mine = (console_session.c.digest == digest_of("session", session), console_session.c.ended_at.is_(None))
     connection.execute(update(console_session).where(*mine).values(seen_at=server_us(connection)))
 
 
 def sign_out(connection: Connection, session: str) -> None:
     """End the session. Safe to call twice, and with one that is unknown."""
-    mine = (console_session.c.digest == _digest("session", session), console_session.c.ended_at.is_(None))
+    mine = (console_session.c.digest == digest_of("session", session), console_session.c.ended_at.is_(None))
     connection.execute(update(console_session).where(*mine).values(ended_at=server_us(connection)))
 
 
@@ -94,7 +94,3 @@ def sweep(connection: Connection) -> None:
     connection.execute(sign_in_link.delete().where(sign_in_link.c.expires_at < now))
     over = or_(console_session.c.began_at < old, console_session.c.ended_at.is_not(None))
     connection.execute(console_session.delete().where(over))
-
-
-def _digest(what: str, secret: str) -> str:
-    return digest_of(what, secret)

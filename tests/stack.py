@@ -70,11 +70,15 @@ async def _started(**how: Any) -> WorkflowEnvironment:
 
 
 async def until(condition: Callable[[], Awaitable[T | None]], what: str, limit: float = PATIENCE, every: float = 0.1) -> T:
-    """The first value that is not None, or an error that says what did not happen. `every`: seconds between two looks."""
+    """The first value that is not None, or an error that says what did not happen. `every`: seconds between two looks.
+
+    A condition that says False is a mistake, and told: it would be taken for an answer, and waits for nothing.
+    """
     ends = time.monotonic() + limit
     while (value := await condition()) is None:
         assert time.monotonic() < ends, f"within {limit} s it did not happen that {what}"
         await asyncio.sleep(every)
+    assert value is not False, f"the condition that {what} says False, which waits for nothing: it has to say None"
     return value
 
 

@@ -27,7 +27,8 @@ from workflows.kit.fan_out import Child, fan_out
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.options import LEDGER, WORK
 from workflows.kit.pipeline import Pipeline
-from workflows.support_case import AGENTS, DEADLINE, GATES, Case, SupportCase, deal_with
+from workflows.support_acts import Case
+from workflows.support_case import AGENTS, DEADLINE, GATES, SupportCase, deal_with
 
 TOGETHER = 50
 """Tickets that are dealt with at the same time. The next ones follow when all of these have ended."""

@@ -1,53 +1,40 @@
 """One ticket: sort → read its fields → look up → a specialist answers → refund and reply as policy says; or a person does."""
 
-import json
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.actions.prepare import Preparing
 from activities.support.cases import Cases
-from contracts.act import PrepareAction
-from contracts.actions import NoteAction, Receipt
-from contracts.base import Digest
-from contracts.desks import Category, Desk
+from contracts.desks import Category
 from contracts.gates import Decided, GateKind
 from contracts.handoff import Handoff
-from contracts.intents import Intent
 from contracts.step_resources import Database, Folder
-from contracts.support import NOTE, REFUND, REPLY
 from contracts.support_cases import (
     CaseAnswer,
     CaseEnded,
     CaseInput,
     CaseTask,
     EndCase,
-    Ending,
     Escalation,
     FillTemplate,
-    LookedUp,
     LookUp,
     OpenCase,
-    Reason,
     Sorted,
     Ticket,
     TicketFields,
-    TicketRef,
 )
-from contracts.support_checks import about_case, doubt, not_due, refund_arguments, reply_arguments, task_of
+from contracts.support_checks import doubt, task_of
 from workflows.kit.ask import ask
-from workflows.kit.ends import Stopped, cause_of, refusal_of_input
+from workflows.kit.ends import Stopped, cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.options import LEDGER, WORK
-from workflows.kit.perform import perform
 from workflows.kit.reader import ask_reader
+from workflows.support_acts import Case, Handed, give_back, note, send
 
-DONE = ("delivered", "done_by_person")
 DEADLINE = timedelta(days=30)
 """Longer than the gates that one ticket can open after each other."""
 
@@ -59,51 +46,6 @@ SPECIALISTS: dict[Category, str] = {
     "compliance": "compliance_specialist",
 }
 AGENTS = ("ticket_sorter", "ticket_reader", *SPECIALISTS.values())
-
-
-class Handed(Exception):
-    """A person has to answer this ticket. Raised within this module alone."""
-
-    def __init__(self, why: Reason, said: str) -> None:
-        super().__init__(said)
-        self.why, self.said = why, said
-
-
-@dataclass
-class Case:
-    """How far a case has come."""
-
-    kit: Kit
-    desk: Desk
-    guide: Digest
-    ticket: TicketRef
-    text: str = ""
-    sorted: Sorted | None = None
-    fields: TicketFields | None = None
-    found: LookedUp = field(default_factory=LookedUp)
-    answer: CaseAnswer | None = None
-    asked: Reason = ""
-    reply: Receipt | None = None
-    refund: Receipt | None = None
-
-    @property
-    def category(self) -> Category:
-        """As it was sorted; `other` before."""
-        return self.sorted.category if self.sorted else "other"
-
-    def ended(self, ending: Ending, reason: str = "") -> CaseEnded:
-        """How it ended."""
-        return CaseEnded(
-            ticket=self.ticket.id,
-            ending=ending,
-            category=self.category,
-            reason=reason[:1000],
-            asked=self.asked,
-            reply=self.reply.state if self.reply else "",
-            refund=self.refund.state if self.refund else "",
-            by_person=bool(self.kit.inbox.asked - {"ceiling"}),
-            degraded=bool(self.kit.degraded),
-        )
 
 
 async def deal_with(case: Case) -> CaseEnded:
@@ -153,9 +95,9 @@ async def _by_agents(case: Case) -> CaseEnded:
     if (reason := doubt(case.sorted, case.fields, case.found)) is not None:
         raise Handed(*reason)
     case.answer = answer = await _by_specialist(case, task_of(case.desk, case.sorted, case.fields, case.found))
-    await _note(case, answer)
-    await _give_back(case, answer)
-    return await _send(case, answer)
+    await note(case, answer)
+    await give_back(case, answer)
+    return await send(case, answer)
 
 
 async def _sort(case: Case) -> None:
@@ -191,7 +133,7 @@ async def _at_once(case: Case, sorted_: Sorted) -> CaseEnded | None:
     subject, note = filled.about[:200], f"template {sorted_.template}"
     answer = CaseAnswer(subject=subject, reply=filled.text, note=note, articles=(), refund=None, hand_over="")
     case.answer = answer
-    return await _send(case, answer)
+    return await send(case, answer)
 
 
 async def _by_specialist(case: Case, task: CaseTask) -> CaseAnswer:
@@ -212,57 +154,6 @@ async def _by_specialist(case: Case, task: CaseTask) -> CaseAnswer:
     return answer
 
 
-async def _note(case: Case, answer: CaseAnswer) -> None:
-    """Tell the team; of whatever tier policy has for it."""
-    if not answer.note:
-        return
-    note = NoteAction(run=case.kit.ref, name=f"support/{case.ticket.key[:16]}", text=answer.note)
-    intent = Intent.of(NOTE, note, f"note on {case.ticket.name}")
-    await perform(case.kit, intent, note.stored().decode())
-
-
-async def _give_back(case: Case, answer: CaseAnswer) -> None:
-    """Refund what the specialist proposes, as far as the order allows; otherwise a person decides."""
-    refund = answer.refund
-    if refund is None:
-        return
-    if why := not_due(case.desk, refund, case.found):
-        raise Handed("not_due", why)
-    arguments = json.dumps(refund_arguments(case.desk, refund, case.ticket))
-    case.kit.enter("refund", "policy says what giving money back takes")
-    case.refund = await _performed(case, REFUND, arguments, ("target", "statement"))
-    if case.refund.state not in DONE:
-        raise Handed("refund", f"the refund is {case.refund.state}: {case.refund.problem or 'no reason was given'}")
-
-
-async def _send(case: Case, answer: CaseAnswer) -> CaseEnded:
-    """Answer the customer, once for each ticket."""
-    case.kit.enter("reply", "policy says what an answer takes")
-    to = case.found.address or case.ticket.customer
-    arguments = json.dumps(reply_arguments(case.desk, case.ticket, to, answer))
-    # The database has the address: no text decides who is written to.
-    fixed = ("target", "to") if case.found.address else ("target",)
-    case.reply = receipt = await _performed(case, REPLY, arguments, fixed)
-    if receipt.state in DONE:
-        return case.ended("replied")
-    return case.ended("could_not", f"the answer is {receipt.state}: {receipt.problem or 'no reason was given'}")
-
-
-async def _performed(case: Case, action: str, arguments: str, fixed: tuple[str, ...]) -> Receipt:
-    kit = case.kit
-    request = PrepareAction(run=kit.ref, type=action, arguments=arguments, undo="")
-    try:
-        prepared = await kit.do(Preparing.prepare_action, request, f"action: check {action}", **LEDGER)
-    except ActivityError as error:
-        refused = refusal_of_input(error)
-        if refused is None:
-            raise
-        raise Handed("out_of_reach", f"{action} cannot be performed: {refused}") from None
-    known = (*about_case(case.desk, case.ticket, case.found), *prepared.facts)
-    intent = prepared.intent.model_copy(update={"fixed": fixed})
-    return await perform(kit, intent, prepared.arguments, known=known)
-
-
 async def _by_person(case: Case, handed: Handed) -> CaseEnded:
     """A person gets everything that was gathered, and answers, takes over, or closes the case."""
     case.asked = handed.why
@@ -271,7 +162,7 @@ async def _by_person(case: Case, handed: Handed) -> CaseEnded:
         words = CaseAnswer(subject="Your request", reply=decided.note, note="", articles=(), refund=None, hand_over="")
         case.answer = words
         try:
-            return await _send(case, words)
+            return await send(case, words)
         except Handed as again:
             return case.ended("could_not", again.said)
     if decided.verb == "approve":

@@ -9,8 +9,8 @@ MUTANTS = (
         name="page-without-a-session",
         promise="A page is for whoever is signed in.",
         file="console/answers.py",
-        old="                if session is None:",
-        new="                if session is False:",
+        old="            return nobody(request) if session is None else await self.shown(page, request, session)",
+        new="            return await self.shown(page, request, session)  # type: ignore[arg-type]",
         tests=(f"{ROOM}/test_borders.py::test_whatever_the_application_answers_is_in_the_list_and_pages_need_somebody",),
     ),
     Mutant(
@@ -60,6 +60,14 @@ MUTANTS = (
         old="    if said.channel != CHANNEL:",
         new="    if said.channel:",
         tests=(f"{ROOM}/test_deciding.py::test_what_the_console_has_not_written_down_does_not_count_as_its_own",),
+    ),
+    Mutant(
+        name="sender-gives-up",
+        promise="Decisions are sent whatever has failed before.",
+        file="activities/running/beside.py",
+        old="        except Exception:",
+        new="        except ZeroDivisionError:",
+        tests=(f"{ROOM}/test_sending.py::test_a_round_that_fails_for_any_reason_is_followed_by_another",),
     ),
     Mutant(
         name="old-page-decides",
