@@ -18,11 +18,12 @@ from contracts.pipelines import PIPELINES, PipelineSpec
 from contracts.printed import command
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from temporalio.client import Client
 
     from commands.start.start import Started
     from config import Settings
-    from contracts.inputs import PipelineInput
+    from contracts.inputs import PipelineInput, Typed
     from ledger.db import Connection, Ledger
     from ledger.figures.forecast import Expected
 
@@ -92,6 +93,13 @@ def starter_of(spec: PipelineSpec) -> Callable[..., None]:
     return in_context(begin)
 
 
+def _about(name: str, field: "FieldInfo", mark: "Typed | None") -> str:
+    """The help of an option: what the field is, and whether the option names a file that holds it."""
+    about = _HELP.get(name, field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
+    held = " Give the path of a file that holds it." if mark is not None and mark.path == "content" else ""
+    return f"{about[:1].upper()}{about[1:]}.{held}"
+
+
 def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
     from commands.start.typed import flags_of, typed_fields
     from contracts.inputs import PipelineInput
@@ -102,8 +110,7 @@ def _fields(spec: PipelineSpec) -> list[inspect.Parameter]:
     shared = set(PipelineInput.model_fields)
     for name, field in sorted(fields, key=lambda one: (not one[1].is_required(), one[0] in shared)):
         flags = flags_of(name, marks.get(name))
-        about = _HELP.get(name, field.description or "").replace("None: ", "default: ").replace("None or blank: ", "default: ")
-        option = typer.Option(*flags, help=f"{about[:1].upper()}{about[1:]}.")
+        option = typer.Option(*flags, help=_about(name, field, marks.get(name)))
         # Everything else stays text: the contract parses it, and its errors name the field.
         kind: Any = int if field.annotation is int else list[str] if get_origin(field.annotation) is tuple else str
         wanted: Any = kind if field.is_required() else kind | None
