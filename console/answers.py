@@ -8,7 +8,7 @@ from pydantic_core import to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from console.pages import Asked
+from console.pages.asked import Asked
 from console.rendering import render
 from console.routes import PAGES, Page
 from console.sessions import Sessions

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from console import pages
-from console.pages import Read
+from console.pages import feed, gate, needs_you, read, run, runs
+from console.pages.asked import Read
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,16 @@ class Page:
     entry: str = ""
 
 
-GATE = Page("/runs/{run}/gates/{gate}", "gate.html", pages.gate)
+GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate)
 """The page whose forms decide."""
 
 PAGES = (
-    Page("/", "needs_you.html", pages.needs_you, "Needs you"),
-    Page("/feed", "feed.html", pages.lines, "Feed"),
-    Page("/runs", "runs.html", pages.runs, "Runs"),
-    Page("/runs/{run}", "run.html", pages.run),
+    Page("/", "needs_you.html", needs_you.needs_you, "Needs you"),
+    Page("/feed", "feed.html", feed.lines, "Feed"),
+    Page("/runs", "runs.html", runs.runs, "Runs"),
+    Page("/runs/{run}", "run.html", run.run),
     GATE,
-    Page("/read", "read.html", pages.read, "Read"),
+    Page("/read", "read.html", read.read, "Read"),
 )
 """In the order of the navigation."""
 

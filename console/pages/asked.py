@@ -1,0 +1,42 @@
+"""What a request asks a page for, and what several pages tell in the same words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import NotFound
+from ledger.db import Connection
+from ledger.views.gates import Decision
+
+RUNS = 100
+"""Runs on a page."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for: names in its path, and its query. `files` is the ledger's folder of large artifacts."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    files: Path
+
+
+Read = Callable[[Connection, Asked], dict[str, Any]]
+"""What a page shows, by name: contracts, dataclasses and plain values, the same for its template and for its JSON."""
+
+
+def number(query: Mapping[str, str], name: str) -> int | None:
+    """The number of a feed line in this field of the query; None without one. Raises `NotFound` for what is none."""
+    text = query.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 18:
+        raise NotFound(f"{name}={text!r} is no number of a line; the feed's own links have one")
+    return int(text)
+
+
+def told(one: Decision) -> str:
+    """A decision in one line."""
+    note = f": {one.note}" if one.note else ""
+    return f"{one.gate}: {one.verb} by {one.by} ({one.channel or one.via}{one.identity}){note}"
