@@ -16,7 +16,7 @@ from console import rendering
 from console.answers import Pages, Place, failed, problem, told
 from console.borders import Borders
 from console.live import STREAMS, Live
-from console.routes import GATE, PAGES
+from console.routes import GATE, OPERATIONS, PAGES
 from console.saying import Saying
 from console.sender import Sender
 from console.sessions import Sessions
@@ -34,6 +34,7 @@ def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["C
     serving = Pages(ledger, sessions, place)
     saying = Saying(ledger, sessions, sender, serving)
     routes = [Route(page.path, serving.answering(page)) for page in PAGES]
+    routes += [Route(one.path, saying.doing(one), methods=["POST"]) for one in OPERATIONS]
     routes += [
         Route(GATE.path, saying.decide, methods=["POST"]),
         Route(f"{GATE.path}/withdraw", saying.withdraw, methods=["POST"]),

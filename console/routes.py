@@ -1,9 +1,11 @@
 """The one list of what the console answers. Whatever is not in it does not exist, and whatever is needs somebody signed in."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from console.pages import feed, gate, needs_you, read, run, runs
-from console.pages.asked import Read
+from console.pages.asked import Asked, Read
+from ledger.db import Connection
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,23 @@ PAGES = (
     Page("/read", "read.html", read.read, "Read"),
 )
 """In the order of the navigation."""
+
+Do = Callable[[Connection, Asked, str, Mapping[str, str]], None]
+"""What a form does, in one transaction: with what is in its path, who has sent it, and its fields. Raises `Refused`, `Usage` or
+`NotFound` with the reason, and has done nothing then. Safe to send twice."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a form does besides deciding at a gate: the path it is sent to, and the page it is on, which is shown afterwards."""
+
+    path: str
+    page: Page
+    do: Do
+
+
+OPERATIONS: tuple[Operation, ...] = ()
+"""Every one of them. Its path begins with that of its page, so that the page is found with the same names."""
 
 OPEN = ("/healthz", "/readyz", "/sign-in", "/sign-out", "/static/{path:path}")
 """What is answered without a session: whether the console works, its own files, and the way in and out."""

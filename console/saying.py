@@ -1,4 +1,4 @@
-"""What forms on a gate's page do: decide, and withdraw what nobody has answered yet."""
+"""What forms do: decide at a gate, withdraw what nobody has answered yet, and what `routes.OPERATIONS` lists."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from commands.errors import Usage
 from console.answers import Pages, nobody, told
 from console.deciding import decide
-from console.routes import GATE
+from console.pages.asked import Asked
+from console.routes import GATE, Operation, Page
 from console.sender import Sender
 from console.sessions import Sessions, form, is_own_form
 from contracts.errors import Refused
@@ -18,6 +19,9 @@ from ledger.db import Ledger
 
 LOOKS, EVERY = 30, 0.1
 """How often, and every how many seconds, a page waits for the answer before it says that there is none yet."""
+
+Work = Callable[[Request, str, dict[str, str]], Awaitable[None]]
+"""What a form asks for, of whom, with which fields."""
 
 
 class Saying:
@@ -28,24 +32,36 @@ class Saying:
 
     async def decide(self, request: Request) -> Response:
         """Write a decision down, have it sent, and show the gate again: with its answer, or that there is none yet."""
-        return await self._done(request, self._decide)
+        return await self._done(request, GATE, self._decide)
 
     async def withdraw(self, request: Request) -> Response:
         """Take back what nobody has answered."""
-        return await self._done(request, self._withdraw)
+        return await self._done(request, GATE, self._withdraw)
 
-    async def _done(self, request: Request, work: Callable[[Request, str, dict[str, str]], Awaitable[None]]) -> Response:
+    def doing(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+        """What does this operation in one transaction, and shows its page again."""
+
+        async def work(request: Request, by: str, fields: dict[str, str]) -> None:
+            asked = Asked(request.path_params, request.query_params, self._ledger.files)
+            await self._ledger.tx(operation.do, asked, by, fields)
+
+        async def do(request: Request) -> Response:
+            return await self._done(request, operation.page, work)
+
+        return do
+
+    async def _done(self, request: Request, page: Page, work: Work) -> Response:
         session, fields = await self._sessions.of(request), await form(request)
         if session is None:
             return nobody(request)
         if not is_own_form(session, fields):
-            return told(request, "this form is of another session; nothing was done. Load the gate's page again", 403)
+            return told(request, "this form is of another session; nothing was done. Load its page again", 403)
         try:
             await work(request, session.person, fields)
         except (Refused, Usage) as refused:
-            return await self._pages.shown(GATE, request, session, 409, str(refused))
+            return await self._pages.shown(page, request, session, 409, str(refused))
         # Another request for the page: loading it again sends nothing.
-        return RedirectResponse(GATE.path.format(**request.path_params), 303)
+        return RedirectResponse(_again(page, request), 303)
 
     async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
         names = request.path_params
@@ -61,3 +77,9 @@ class Saying:
         del request
         if not await self._ledger.tx(decision_outbox.withdraw, fields.get("nonce", ""), by):
             raise Refused("this cannot be withdrawn any more: it was answered, or somebody else has sent it")
+
+
+def _again(page: Page, request: Request) -> str:
+    """The address of the page that the form was on, with the query that it was sent with."""
+    path = page.path.format(**request.path_params)
+    return f"{path}?{request.url.query}" if request.url.query else path

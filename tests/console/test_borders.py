@@ -4,7 +4,7 @@ import pytest
 
 from console.answers import Place
 from console.application import application
-from console.routes import GATE, OPEN, PAGES
+from console.routes import GATE, OPEN, OPERATIONS, PAGES
 from ledger.db import Ledger
 from tests.console.serving import Served, nowhere
 
@@ -13,10 +13,8 @@ async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_so
     """Deny by default: a route that is not among those that are open answers nobody who is not signed in."""
     place = Place(frozenset({"h"}), frozenset({"http://h"}), "baton", "")
     every = {route.path for route in application(console.ledger, place, nowhere).routes if hasattr(route, "path")}
-    assert every == {page.path for page in PAGES} | {one.removesuffix("/{path:path}") for one in OPEN} | {
-        "/events",
-        f"{GATE.path}/withdraw",
-    }
+    listed = {one.path for one in (*PAGES, *OPERATIONS)} | {one.removesuffix("/{path:path}") for one in OPEN}
+    assert every == listed | {"/events", f"{GATE.path}/withdraw"}
     stranger = console.visitor()
     for path in (page.path.format(run="r", gate="plan-1") for page in PAGES):
         page = await stranger.get(path)
