@@ -215,7 +215,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         Comparisons(ledger, targets, sources).compare_sides,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
-    own, machine = ledger.read_now(identity.find).ledger, {"providers": sorted(providers), "role": settings.role}
+    own = ledger.read_now(identity.find).ledger
+    machine: dict[str, Any] = {"providers": sorted(providers), "role": settings.role, "agents": catalogue.live()}
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)

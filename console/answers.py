@@ -54,7 +54,7 @@ class Pages:
 
     async def shown(self, page: Page, request: Request, session: SignedIn, status: int = 200, problem: str = "") -> Response:
         """The page; `problem` is what was wrong with what was sent to it. Raises `BatonError` where it cannot be read."""
-        asked = Asked(request.path_params, request.query_params, self._ledger.files)
+        asked = Asked(request.path_params, request.query_params, self._ledger.files, self._place.task_queue)
         found = await self._ledger.read(self._read, page, asked)
         if wants_json(request):
             more = {"problem": problem} if problem else {}

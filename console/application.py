@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -53,7 +54,7 @@ def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["C
 
     borders = Middleware(Borders, hosts=place.hosts, origins=place.origins)
     static = Mount("/static", StaticFiles(directory=rendering.HERE / "static"))
-    handlers = {404: _unknown, BatonError: failed}
+    handlers = {404: _unknown, BatonError: failed, Exception: _broken}
     return Starlette(routes=[*routes, static], middleware=[borders], lifespan=lifespan, exception_handlers=handlers)
 
 
@@ -73,6 +74,12 @@ def _events(sessions: Sessions, live: Live) -> Callable[[Request], Awaitable[Res
 
 async def _unknown(request: Request, _: Exception) -> Response:
     return told(request, f"there is no page {request.url.path}", 404)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    # The server itself logs nothing: what it logs names addresses, and the links that sign people in are among them.
+    structlog.get_logger().error("a page failed", path=request.url.path, action="console_page_failed", exc_info=error)
+    return told(request, "this page failed, and nothing was done. The console's log on standard error says why", 500)
 
 
 async def _healthy(_: Request) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from console.pages import feed, gate, needs_you, read, run, runs
+from console.pages import agents, feed, gate, needs_you, read, run, runs, system
 from console.pages.asked import Asked, Read
 from ledger.db import Connection
 
@@ -27,6 +27,8 @@ PAGES = (
     Page("/runs", "runs.html", runs.runs, "Runs"),
     Page("/runs/{run}", "run.html", run.run),
     GATE,
+    Page("/agents", "agents.html", agents.agents, "Agents"),
+    Page("/system", "system.html", system.system, "System"),
     Page("/read", "read.html", read.read, "Read"),
 )
 """In the order of the navigation."""

@@ -28,6 +28,11 @@ class Catalogue:
             raise NotFound(f"there is no agent {name!r}; there are: {names}")
         return max(found, key=lambda agent: agent.file.version)
 
+    def live(self) -> dict[str, str]:
+        """What new runs get: each agent's newest version with the beginning of its digest, such as "v3 0a1b2c3d4e5f"."""
+        newest = [self.newest(name) for name in sorted({agent.file.name for agent in self.agents})]
+        return {agent.file.name: f"{agent.version} {agent.digest[:12]}" for agent in newest}
+
     def pinned(self, pin: AgentRef) -> Agent:
         """Exactly the version that a run pinned. Raises `Misconfigured` if this worker does not have it byte for byte."""
         for agent in self.agents:

@@ -15,11 +15,15 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: names in its path, and its query. `files` is the ledger's folder of large artifacts."""
+    """What a request asks for: names in its path, and its query.
+
+    `files` is the ledger's folder of large artifacts, `task_queue` the one whose workers are shown.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     files: Path
+    task_queue: str = ""
 
 
 Read = Callable[[Connection, Asked], dict[str, Any]]

@@ -4,17 +4,27 @@ import asyncio
 import html
 import json
 import re
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, insert
 
+from activities.gates.policy import load_policy
+from activities.gates.standing import body_of
 from console import answers, live
 from contracts.errors import LedgerUnavailable
 from contracts.handoff import Question
-from ledger import artifacts, feed, gates, runs, workers
-from ledger.db import Ledger
+from ledger import artifacts, breakers, feed, gates, policies, runs, workers
+from ledger.breakers import Failure, Thresholds
+from ledger.db import Ledger, now_us
+from ledger.tables import agent_version
 from tests import children
 from tests.console.serving import QUEUE, Served, Visitor
 from tests.ledger import samples
+
+SHIPPED = load_policy(Path("policy.toml"))
+THRESHOLDS = Thresholds(1, timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1))
 
 HOSTILE = (
     "<script>document.title='owned'</script>"
@@ -31,15 +41,25 @@ def _waits(ledger: Ledger, words: str = "a plan") -> None:
     view = samples.view(title=words, facts=(words,), narrative=words, output=words, risk=f"high: {words}", on_expiry=words)
     view = view.model_copy(update={"questions": (Question(id="q", text=words[:1000], options=(words,)),), "subject": subject})
     ledger.tx_now(gates.open_gate, samples.opening(view))
+    ledger.tx_now(_knows, words)
     line = samples.note("n1", did=words, why=words, next=words, stage=words[:40], actor=words, channel=words)
     ledger.tx_now(feed.append, samples.ref(), [line])
+
+
+def _knows(connection: Connection, words: str) -> None:
+    """An agent, a breaker that is open and a policy with these words."""
+    version = {"name": words, "version": "v1", "digest": "d", "definition": "{}", "at": 1}
+    connection.execute(insert(agent_version).values(version))
+    why = Failure(words, at_once=True)
+    breakers.failed(connection, "model", why, THRESHOLDS, now_us())
+    policies.add(connection, 1, "d", body_of(SHIPPED), "found", words, words)
 
 
 def _works(ledger: Ledger) -> None:
     ledger.tx_now(workers.beat, "host:1", "test", workers.Serving(QUEUE, "host"))
 
 
-PATHS = ("/", "/feed", "/runs", "/runs/trace-1", "/runs/trace-1/gates/plan-1", "/read?id=trace-1")
+PATHS = ("/", "/feed", "/runs", "/runs/trace-1", "/runs/trace-1/gates/plan-1", "/agents", "/system", "/read?id=trace-1")
 
 
 async def test_needs_you_says_what_waits_and_how_it_is_decided(console: Served) -> None:
