@@ -39,21 +39,36 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(port: Port = None, ui_port: UiPort = None, role: AsRole = None, as_json: Json = False) -> None:
-    """Start the Temporal dev server and a worker in the background. Safe to call twice: what runs is left running."""
+    """Start the Temporal dev server, a worker and the console in the background. Safe to call twice: what runs stays."""
     from commands import up as machine
 
     out, found = Out(as_json=as_json), with_role(settings(), role)
-    with out.waiting("starting the server and a worker"):
+    with out.waiting("starting the server, a worker and the console"):
         started = asyncio.run(machine.up(found, port, ui_port))
     ports, others = started.ports, (*_other_settings(found), *_other_role(found))
     notes = [*started.notes, *_elsewhere(found, ports), *others, *_no_model(found)]
-    out.document(address=ports.address, ui=ports.ui_url, state=str(found.state.absolute()), notes=notes)
+    console, problem = _console(found, started.console)
+    notes += [problem] if problem else []
+    out.document(address=ports.address, ui=ports.ui_url, console=console, state=str(found.state.absolute()), notes=notes)
+    out.line(f"Console    {console}")
     out.line(f"Temporal   {ports.address}   Web UI {ports.ui_url}")
     out.line(f"State      {found.state.absolute()}")
     for line in (line for note in notes for line in (folded(note, WIDTH) if note == NO_MODEL else [note])):
         out.note(line)
     out.note('Next: baton deliver --repository PATH --instruction "…"')
     out.note("(`baton doctor` checks the setup, `baton down` stops it)")
+
+
+def _console(found: "Settings", port: int) -> tuple[str, str]:
+    """A link that signs this user in to the console, once; its address, and why there is no link, where they may not."""
+    from commands.links import address, link_for
+    from contracts.errors import Misconfigured
+
+    with open_ledger(found) as ledger:
+        try:
+            return link_for(found, ledger, named("--by", None), port), ""
+        except Misconfigured as error:
+            return address(port), f"no link to the console: {error}"
 
 
 def with_role(found: "Settings", role: str | None) -> "Settings":

@@ -1,7 +1,7 @@
 """The background processes that Baton starts on this machine: started, found again, and stopped by their process id.
 
-A file in the state folder names each. Where it is missing, cut off or was removed with the folder, the server and the worker
-are known by their command lines, which hold the state folder.
+A file in the state folder names each. Where it is missing, cut off or was removed with the folder, they are known by their
+command lines, which hold the state folder.
 """
 
 import asyncio
@@ -24,7 +24,10 @@ from contracts.text import one_line
 # Longer than the ten seconds that a worker gives its running activities.
 STOP_SECONDS = 20
 STATE_OPTION = "--state"
-"""The argument by which a worker of `up` and `demo` is known; the worker takes its settings from elsewhere."""
+"""The argument by which worker and console of `up` and `demo` are known; they take their settings from elsewhere."""
+
+CONSOLE = ("console", "serve")
+"""The command that `up` and `demo` start as the console."""
 
 _DATABASE = "temporal.db"
 _LINE = 1200
@@ -136,11 +139,11 @@ def find(state: Path, name: str) -> Running | None:
 
 
 def everywhere() -> Iterator[tuple[Path, Running]]:
-    """Each server and worker that this installation has started for a state folder, with that folder; workers first."""
+    """Each process that this installation has started for a state folder, with that folder; servers last."""
     programs = Path(sys.executable).parent
     # Without arguments it has ended since.
     own = [(state, one) for state, one in _known() if Path((_arguments(one.pid) or [""])[0]).parent == programs]
-    yield from sorted(own, key=lambda found: found[1].name != "worker")
+    yield from sorted(own, key=lambda found: found[1].name == "server")
 
 
 def forget(state: Path, name: str) -> None:
@@ -205,7 +208,7 @@ def _recorded(state: Path, name: str) -> Running | None:
 
 
 def _known() -> Iterator[tuple[Path, Running]]:
-    """This user's processes that are a server or a worker of some state folder, by their command lines."""
+    """This user's processes that are the server, worker or console of some state folder, by their command lines."""
     for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # not open until the last is asked for
         found = _understood(_arguments(pid), pid)
         born = _born(pid)
@@ -238,6 +241,8 @@ def _understood(arguments: list[str], pid: int) -> tuple[str, Path, int, int] | 
     # Its role may follow.
     if len(arguments) in (4, 6) and Path(arguments[1]).name == "worker.py" and arguments[2] == STATE_OPTION:
         return "worker", Path(arguments[3]), 0, 0
+    if len(arguments) == 8 and arguments[2:5] == [*CONSOLE, STATE_OPTION] and arguments[7].isdecimal():
+        return "console", Path(arguments[5]), int(arguments[7]), 0
     return None
 
 

@@ -1,4 +1,4 @@
-"""The processes of `baton up` and the demo: the Temporal dev server with our settings, and a worker."""
+"""The processes of `baton up` and the demo: the Temporal dev server with our settings, a worker, and the console."""
 
 import asyncio
 import os
@@ -116,6 +116,26 @@ def start(name: str, command: list[str], state: Path, variables: Mapping[str, st
 def start_worker(state: Path, variables: Mapping[str, str]) -> Running:
     """Start a worker that is known by its state folder."""
     return start("worker", [sys.executable, str(ROOT / "worker.py"), processes.STATE_OPTION, str(state)], state, variables)
+
+
+async def start_console(state: Path, variables: Mapping[str, str], wanted: int) -> Running:
+    """Start a console on this port, or on a free one where it is busy, and wait until it answers.
+
+    Raises `BatonError` with the end of its log if it does not.
+    """
+    port = wanted if _is_free(wanted) else _any_port()
+    command = [sys.executable, str(ROOT / "starter.py"), *processes.CONSOLE, processes.STATE_OPTION, str(state)]
+    running = processes.start("console", [*command, "--port", str(port)], state, variables, port)
+    async with _Patience(running, state, 60):
+        while not await asyncio.to_thread(_listens, port):
+            _still_there(running, state)
+            await asyncio.sleep(0.05)
+    return running
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def ready(client_address: str, running: Running, state: Path, limit: float = 60) -> Client:

@@ -1,4 +1,4 @@
-"""`baton up` and `baton down`: server and worker on one machine, in the background."""
+"""`baton up` and `baton down`: server, worker and console on one machine, in the background."""
 
 import asyncio
 import contextlib
@@ -14,20 +14,24 @@ from config import Settings
 from contracts.errors import Misconfigured
 
 DEFAULT_PORTS = Ports(7233, 8233)
+PARTS = ("console", "worker", "server")
+"""What `up` starts, in the order in which it is stopped."""
+
 _UI_ABOVE = 1000
 """How much higher the Web UI's port is than the server's, as in Temporal's own defaults."""
 
 
 @dataclass(frozen=True)
 class Up:
-    """Where the server listens, and what a user should know besides."""
+    """Where server and console listen, and what a user should know besides."""
 
     ports: Ports
+    console: int
     notes: tuple[str, ...] = ()
 
 
 async def up(settings: Settings, port: int | None = None, ui_port: int | None = None) -> Up:
-    """Start the Temporal dev server (with a database file) and one worker with the settings' role, unless they run already.
+    """Start the Temporal dev server (with a database file), a worker with the settings' role and the console, unless they run.
 
     Safe to call twice, and by several at once. What works on files that were removed under it is stopped first. None for a
     port: the context's, else Temporal's usual one. Raises `Misconfigured` for a port that is busy or is not the one of the
@@ -57,7 +61,12 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
             await server.beats(settings, worker, state)
         else:
             await server.polled(client, settings.task_queue, worker, state, hangs)
-    return Up(ports, notes)
+        console = processes.find(state, "console")
+        if console is None:
+            # After the worker: it is the worker that makes the ledger.
+            console = await server.start_console(state, worker_variables(settings, state, ports), console_port(ports))
+        processes.record(console, state)
+    return Up(ports, console.port, notes)
 
 
 def _wanted(port: int | None, ui_port: int | None) -> Ports:
@@ -81,6 +90,11 @@ def beside(port: int) -> int:
     return port + _UI_ABOVE if port + _UI_ABOVE <= 65_535 else port - _UI_ABOVE
 
 
+def console_port(ports: Ports) -> int:
+    """The console's port beside these, if nobody else has it."""
+    return ports.ui_port + 1 if ports.ui_port < 65_535 else ports.ui_port - 1
+
+
 def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
     """The ports of the server that runs. Raises `Misconfigured` if others were asked for."""
     ports = Ports(running.port, running.ui_port)
@@ -93,15 +107,15 @@ def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
 
 
 async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
-    """Stop server and worker if the state folder was removed or moved while they ran: nobody would find what they write."""
-    found = {name: running for name in ("worker", "server") if (running := processes.find(state, name)) is not None}
+    """Stop what runs if the state folder was removed or moved while they ran: nobody would find what they write."""
+    found = {name: running for name in PARTS if (running := processes.find(state, name)) is not None}
     if not any(processes.lost_its_files(running, state) for running in found.values()):
         return ()
     # Both, if only the ledger was removed, too: the server would list the worker of the old ledger, and refuse one with a new.
     for name in found:
         await asyncio.to_thread(processes.stop, state, name)
-    names = " and ".join(found)
-    return (f"the files of {state} were removed or moved while the {names} ran; stopped, and started again on new files",)
+    names = ", ".join(found)
+    return (f"the files of {state} were removed or moved while {names} ran; stopped, and started again on new files",)
 
 
 def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str, str]:
@@ -126,14 +140,14 @@ def _ledger(url: str, file: Path | None) -> dict[str, str]:
 
 
 async def down(settings: Settings) -> list[str]:
-    """Stop what `up` started, worker first, and nothing else. Returns the names of what was running. State is kept.
+    """Stop what `up` started, the server last, and nothing else. Returns the names of what was running. State is kept.
 
     Finds them as well where the state folder is not there any more.
     """
     state = settings.state.absolute()
     async with _at_work(state):
         # A worker that stops still reports its last activities, so the server has to outlive it.
-        return [name for name in ("worker", "server") if await asyncio.to_thread(processes.stop, state, name)]
+        return [name for name in PARTS if await asyncio.to_thread(processes.stop, state, name)]
 
 
 def _at_work(state: Path) -> contextlib.AbstractAsyncContextManager[None]:
@@ -143,7 +157,7 @@ def _at_work(state: Path) -> contextlib.AbstractAsyncContextManager[None]:
 
 
 async def down_everywhere() -> list[str]:
-    """Stop each server and worker of this installation, whatever state folder it is for. Returns them with their folders."""
+    """Stop each server, worker and console of this installation, for whatever state folder. Returns them with their folders."""
     stopped: list[str] = []
     # By folder: an `up` that is at work in one is waited for, and what it has started by then is stopped as well.
     for state in dict.fromkeys(state for state, _ in processes.everywhere()):

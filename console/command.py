@@ -5,22 +5,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.context import LOOK, By, Json, connect, named, open_ledger, policy_now, settings
+from commands.context import LOOK, By, Json, connect, named, open_ledger, settings
+from commands.links import PORT, address, link_for, running_port
 from commands.output import Out, safe
-from contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
     from socket import socket
 
     from temporalio.client import Client
 
-    from activities.gates.policy import Policy
     from config import Settings
     from ledger.db import Ledger
 
-PORT = 8234
-
 Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the console, on loopback.")]
+
+
+LinkPort = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65_535, help="Port of the console; default: that of `baton up`, or 8234."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True)
     group.callback()(console)
     group.command()(link)
+    group.command(hidden=True)(serve)
     app.add_typer(group, name="console", rich_help_panel=LOOK)
 
 
@@ -41,43 +45,35 @@ def console(context: typer.Context, port: Port = PORT, by: By = None) -> None:
     found, out, person = settings(), Out(), named("--by", by)
     logs.configure(found.log_format, found.log_level)
     with open_ledger(found, create=True) as ledger:
-        check_person(policy_now(found, ledger), person)
+        link = link_for(found, ledger, person, port)
         at = listening(port)
-        out.line(f"Console    {_address(port)}")
-        out.line(f"Sign in    {_link(ledger, person, port)}")
+        out.line(f"Console    {address(port)}")
+        out.line(f"Sign in    {link}")
         out.note(f"as {safe(person)}, once, within 15 minutes. `baton console link` makes another; Ctrl-C ends the console")
         asyncio.run(_serve(ledger, found, port, at))
 
 
-def link(port: Port = PORT, by: By = None, as_json: Json = False) -> None:
+def link(port: LinkPort = None, by: By = None, as_json: Json = False) -> None:
     """Print a link that signs somebody in to the console, once, within 15 minutes."""
     found, out, person = settings(), Out(as_json=as_json), named("--by", by)
     with open_ledger(found) as ledger:
-        check_person(policy_now(found, ledger), person)
-        made = _link(ledger, person, port)
+        made = link_for(found, ledger, person, port or running_port(found))
     out.document(link=made, person=person)
     out.line(made)
 
 
-def check_person(policy: "Policy", person: str) -> None:
-    """Raise `Misconfigured` for somebody whom the policy does not know, where it says who there is."""
-    if policy.identity != "any" and person not in policy.people:
-        known = ", ".join(sorted(policy.people)) or "nobody"
-        raise Misconfigured(
-            f"{safe(person)!r} is not one of the people in policy.toml ({known}), and identity is {policy.identity!r}. "
-            "Name one of them with --by, or add this one to the policy"
-        )
+def serve(
+    state: Annotated[str, typer.Option("--state", help="The state folder, by which it is known.")], port: Port = PORT
+) -> None:
+    """Show the pages until this process is ended. What `baton up` and `baton demo` start; links come from elsewhere."""
+    import logs
+    from console.server import listening
 
-
-def _link(ledger: "Ledger", person: str, port: int) -> str:
-    from ledger import signed_in
-
-    ledger.tx_now(signed_in.sweep)
-    return f"{_address(port)}/sign-in?link={ledger.tx_now(signed_in.make_link, person)}"
-
-
-def _address(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
+    del state
+    found = settings()
+    logs.configure(found.log_format, found.log_level)
+    with open_ledger(found, create=True) as ledger:
+        asyncio.run(_serve(ledger, found, port, listening(port)))
 
 
 async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: "socket") -> None:

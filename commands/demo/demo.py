@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,16 @@ import config
 import connection
 import places
 from commands import processes, server
+from commands.context import named
 from commands.demo.report import report_lines
 from commands.demo.repository import make_sample
 from commands.errors import Code
 from commands.interrupts import Interruption
+from commands.links import address, link_for
 from commands.questions import forget_typed, typed_line
 from commands.server import Ports
 from commands.text import subject_lines
-from commands.up import DEFAULT_PORTS, worker_variables
+from commands.up import DEFAULT_PORTS, PARTS, console_port, worker_variables
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import Misconfigured
 from contracts.gates import GateView
@@ -101,7 +104,7 @@ async def _alone(state: Path) -> AsyncIterator[None]:
             await stack.enter_async_context(processes.alone(state, "demo", patience=0))
         except processes.Busy:
             raise refused from None
-        if any(processes.find(state, name) is not None for name in ("server", "worker")):
+        if any(processes.find(state, name) is not None for name in PARTS):
             raise refused
         yield
 
@@ -109,8 +112,8 @@ async def _alone(state: Path) -> AsyncIterator[None]:
 async def _stop(this: Demo, *, keep: bool) -> None:
     with contextlib.suppress(OSError):  # the terminal may be closed
         this.say("Stopping the demo")
-    # The worker first: without a server it would only retry its connection.
-    for name in ("worker", "server"):
+    # The server last: without one the others would only retry their connection.
+    for name in PARTS:
         await asyncio.to_thread(processes.stop, this.state, name)
     with contextlib.suppress(OSError):
         this.say(f"Stopped what the demo started. Its state stays in {this.state}")
@@ -127,6 +130,8 @@ async def _start(this: Demo) -> Client:
         variables |= {"BATON_MODEL": "scripted:sample", "BATON_SCRIPT": str(SAMPLE / "script.yaml")}
     worker = server.start_worker(this.state, variables)
     await server.polled(client, this.settings.task_queue, worker, this.state)
+    console = await server.start_console(this.state, variables, console_port(this.ports))
+    this.say(f"Console           {await asyncio.to_thread(_link, this, console.port)}")
     this.say(f"Temporal Web UI   {this.ports.ui_url}")
     this.say(f"State             {this.state}")
     this.say("Times             UTC")
@@ -137,6 +142,15 @@ async def _start(this: Demo) -> Client:
     else:
         this.say("Model             the one of your settings: this costs money")
     return client
+
+
+def _link(this: Demo, port: int) -> str:
+    """The console's address, signed in as whoever decides here; a demo has a ledger of its own, and the user's policy."""
+    with closing(Ledger(places.sqlite_url(this.state / "ledger.db"), this.state / "artifacts")) as ledger:
+        try:
+            return link_for(this.settings, ledger, this.approve_as or named("--by", None), port)
+        except Misconfigured:
+            return address(port)
 
 
 async def _deliver(this: Demo, client: Client) -> int:

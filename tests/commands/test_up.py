@@ -111,7 +111,7 @@ def _two_at_once(this: Installation) -> None:
     assert [one.code for one in done] == [0, 0, 0], [one.err for one in done]
     addresses = {one.json["address"] for one in done}
     assert addresses == {f"127.0.0.1:{this.ports[1]}"}
-    assert set(this.running) == {"server", "worker"}
+    assert set(this.running) == {"server", "worker", "console"}
     in_the_way = ("an API key, which means TLS", "the address prod.example.org:7233, TLS", "cloud.example.org:7233")
     for one, told in zip(done, in_the_way, strict=True):
         assert told in one.json["notes"][0]
