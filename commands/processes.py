@@ -26,6 +26,9 @@ STOP_SECONDS = 20
 STATE_OPTION = "--state"
 """The argument by which worker and console of `up` and `demo` are known; they take their settings from elsewhere."""
 
+PARTS = ("console", "worker", "server")
+"""What is started on one machine, in the order in which it is stopped."""
+
 CONSOLE = ("console", "serve")
 """The command that `up` and `demo` start as the console."""
 
@@ -143,7 +146,7 @@ def everywhere() -> Iterator[tuple[Path, Running]]:
     programs = Path(sys.executable).parent
     # Without arguments it has ended since.
     own = [(state, one) for state, one in _known() if Path((_arguments(one.pid) or [""])[0]).parent == programs]
-    yield from sorted(own, key=lambda found: found[1].name == "server")
+    yield from sorted(own, key=lambda found: PARTS.index(found[1].name))
 
 
 def forget(state: Path, name: str) -> None:

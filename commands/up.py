@@ -14,9 +14,6 @@ from config import Settings
 from contracts.errors import Misconfigured
 
 DEFAULT_PORTS = Ports(7233, 8233)
-PARTS = ("console", "worker", "server")
-"""What `up` starts, in the order in which it is stopped."""
-
 _UI_ABOVE = 1000
 """How much higher the Web UI's port is than the server's, as in Temporal's own defaults."""
 
@@ -108,14 +105,14 @@ def _kept(running: Running, port: int | None, ui_port: int | None) -> Ports:
 
 async def _stop_what_lost_its_files(state: Path) -> tuple[str, ...]:
     """Stop what runs if the state folder was removed or moved while they ran: nobody would find what they write."""
-    found = {name: running for name in PARTS if (running := processes.find(state, name)) is not None}
+    found = {name: running for name in processes.PARTS if (running := processes.find(state, name)) is not None}
     if not any(processes.lost_its_files(running, state) for running in found.values()):
         return ()
     # Both, if only the ledger was removed, too: the server would list the worker of the old ledger, and refuse one with a new.
     for name in found:
         await asyncio.to_thread(processes.stop, state, name)
-    names = ", ".join(found)
-    return (f"the files of {state} were removed or moved while {names} ran; stopped, and started again on new files",)
+    names = " and ".join(filter(None, (", ".join(list(found)[:-1]), list(found)[-1])))
+    return (f"the files of {state} were removed or moved while the {names} ran; stopped, and started again on new files",)
 
 
 def worker_variables(settings: Settings, state: Path, ports: Ports) -> dict[str, str]:
@@ -147,7 +144,7 @@ async def down(settings: Settings) -> list[str]:
     state = settings.state.absolute()
     async with _at_work(state):
         # A worker that stops still reports its last activities, so the server has to outlive it.
-        return [name for name in PARTS if await asyncio.to_thread(processes.stop, state, name)]
+        return [name for name in processes.PARTS if await asyncio.to_thread(processes.stop, state, name)]
 
 
 def _at_work(state: Path) -> contextlib.AbstractAsyncContextManager[None]:

@@ -1,4 +1,4 @@
-"""`baton demo`: a delivery on a sample repository with a real server and worker. Only the model endpoint is simulated."""
+"""`baton demo`: a delivery on a sample repository with a real server, worker and console. Only the model is simulated."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from commands.links import address, link_for
 from commands.questions import forget_typed, typed_line
 from commands.server import Ports
 from commands.text import subject_lines
-from commands.up import DEFAULT_PORTS, PARTS, console_port, worker_variables
+from commands.up import DEFAULT_PORTS, console_port, worker_variables
 from contracts.delivery.run import DeliveryInput, DeliveryReport
 from contracts.errors import Misconfigured
 from contracts.gates import GateView
@@ -104,7 +104,7 @@ async def _alone(state: Path) -> AsyncIterator[None]:
             await stack.enter_async_context(processes.alone(state, "demo", patience=0))
         except processes.Busy:
             raise refused from None
-        if any(processes.find(state, name) is not None for name in PARTS):
+        if any(processes.find(state, name) is not None for name in processes.PARTS):
             raise refused
         yield
 
@@ -113,7 +113,7 @@ async def _stop(this: Demo, *, keep: bool) -> None:
     with contextlib.suppress(OSError):  # the terminal may be closed
         this.say("Stopping the demo")
     # The server last: without one the others would only retry their connection.
-    for name in PARTS:
+    for name in processes.PARTS:
         await asyncio.to_thread(processes.stop, this.state, name)
     with contextlib.suppress(OSError):
         this.say(f"Stopped what the demo started. Its state stays in {this.state}")

@@ -148,7 +148,7 @@ def _a_removed_ledger_is_noticed_by_up(this: Installation) -> None:
         file.unlink()
     again = this.up()
     assert again.code == 0, again.err
-    assert "were removed or moved while the worker and server ran" in again.json["notes"][0]
+    assert "were removed or moved while the console, worker and server ran" in again.json["notes"][0]
     assert before["worker"].pid != this.running["worker"].pid, "it would go on writing into a file that nobody reads"
     assert this("runs").code == 0
 
@@ -158,37 +158,36 @@ def _a_removed_folder_is_noticed_by_up(this: Installation) -> None:
     shutil.rmtree(this.state)
     again = this.up()
     assert again.code == 0, again.err
-    assert "were removed or moved while the worker and server ran" in again.json["notes"][0]
+    assert "were removed or moved while the console, worker and server ran" in again.json["notes"][0]
     assert {one.pid for one in before.values()}.isdisjoint(one.pid for one in this.running.values())
-    assert set(this.running) == {"server", "worker"}
+    assert set(this.running) == {"server", "worker", "console"}
     assert {"ledger.db", "temporal.db"} <= {path.name for path in this.state.iterdir()}
 
 
 def _a_removed_folder_is_noticed_by_down(this: Installation) -> None:
     shutil.rmtree(this.state)
     stopped = this("down", "--json")
-    assert (stopped.code, stopped.json["stopped"]) == (0, ["worker", "server"]), stopped.err
+    assert (stopped.code, stopped.json["stopped"]) == (0, ["console", "worker", "server"]), stopped.err
     assert this.running == {}
 
 
 def _all_are_stopped_after_an_up_that_is_under_way(this: Installation) -> None:
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(this.up)
-        children.until(lambda: "server" in this.running, "`up` has started the server, and not yet the worker")
+        children.until(lambda: "server" in this.running, "`up` has started the server, and not yet the rest")
         stopped = this("down", "--all", "--json")
         assert starting.result().code == 0, starting.result().err
-    assert stopped.json["stopped"] == [f"{name} of {this.state}" for name in ("worker", "server")], stopped.err
+    assert stopped.json["stopped"] == [f"{name} of {this.state}" for name in processes.PARTS], stopped.err
     assert this.running == {}
 
 
 def _clean_stops_what_runs(this: Installation) -> None:
     assert this.up().code == 0
-    assert set(this.running) == {"server", "worker"}
+    assert set(this.running) == {"server", "worker", "console"}
     cleaned = ran(["make", "clean"], cwd=this.folder, env=this.environment({}))
     assert cleaned.code == 0, cleaned.err
-    assert f"worker of {this.state}" in cleaned.out
-    assert f"server of {this.state}" in cleaned.out
-    children.until(lambda: not this.running, "server and worker ended")
+    assert all(f"{name} of {this.state}" in cleaned.out for name in processes.PARTS)
+    children.until(lambda: not this.running, "all of it ended")
     assert not (this.folder / ".venv").exists()
     assert (this.state / "ledger.db").exists(), "the record of what ran is not in the clone, and stays"
 
