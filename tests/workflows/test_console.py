@@ -84,11 +84,11 @@ async def _decided(visitor: Visitor, view: GateView, verb: str, **fields: str) -
     answer = await _send(visitor, view, verb, **fields)
     assert (answer.status_code, answer.headers.get("location")) == (303, _path(view)), answer.text
 
-    async def confirmed() -> bool:
-        return "<b>confirmed</b>" in (await visitor.get(_path(view))).text
+    async def confirmed() -> bool | None:
+        return "<b>confirmed</b>" in (await visitor.get(_path(view))).text or None
 
     await until(confirmed, f"{verb} at {view.gate} was confirmed")
 
 
-async def _none_waits(stack: Stack) -> bool:
-    return not await stack.ledger.read(decision_outbox.waiting)
+async def _none_waits(stack: Stack) -> bool | None:
+    return not await stack.ledger.read(decision_outbox.waiting) or None

@@ -142,12 +142,12 @@ async def finished(running: Stack, run: Any) -> Any:
 
 
 async def _waits(running: Stack, run: Any) -> bool:
-    async def look() -> bool | None:
+    async def look() -> str | None:
         if any(view.workflow_id.startswith(run.id) for view in await running.ledger.read(gates.open_gates)):
-            return True
-        return None if (await run.describe()).status is WorkflowExecutionStatus.RUNNING else False
+            return "waits"
+        return None if (await run.describe()).status is WorkflowExecutionStatus.RUNNING else "ended"
 
-    return await until(look, "it waits or ends")
+    return await until(look, "it waits or ends") == "waits"
 
 
 async def test_what_fails_is_a_part_and_what_is_unclear_is_asked(start: Start, tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ async def is_there(child: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus |
         return None
 
 
-async def _ended(child: WorkflowHandle[Any, Any]) -> bool:
-    return await is_there(child) == WorkflowExecutionStatus.COMPLETED
+async def _ended(child: WorkflowHandle[Any, Any]) -> bool | None:
+    return await is_there(child) == WorkflowExecutionStatus.COMPLETED or None
 
 
 async def test_one_that_never_answers_is_told_and_the_others_are_done(environment: WorkflowEnvironment, tmp_path: Path) -> None:
