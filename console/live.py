@@ -25,6 +25,10 @@ KEEP_ALIVE = 15.0
 """Seconds after which a stream says something although nothing is new: what is in between would close it."""
 
 
+AGAIN_MS = 1000
+"""Milliseconds after which the browser comes back."""
+
+
 class Live:
     """One look at the ledger for all who read along."""
 
@@ -51,6 +55,7 @@ class Live:
         self.open += 1
         ends = time.monotonic() + LONGEST
         try:
+            yield f"retry: {AGAIN_MS}\n\n"
             while time.monotonic() < ends:
                 for line in await self._ledger.read(feed.after, after):
                     after = line.seq

@@ -30,6 +30,7 @@ PROOF = (
     "tests/acceptance",
     "tests/activities/actions/test_dying.py",
     "tests/activities/actions/test_lost_answers.py",
+    "tests/browser",
     "tests/commands/test_belonging.py",
     "tests/commands/test_demo.py",
     "tests/commands/test_surroundings.py",
@@ -43,8 +44,9 @@ PROOF = (
 )
 """What people run and see, from end to end: the commands in the pages, the demo, published packages.
 
-And where they run it: behind PgBouncer and proxies, on a small full disk, beside another server or ledger, with another
-profile, locale or path; and workers that die in the middle of every kind of action, by the targets' own books.
+In a real browser as well. And where they run it: behind PgBouncer and proxies, on a small full disk, beside another server
+or ledger, with another profile, locale or path; and workers that die in the middle of every kind of action, by the targets'
+own books.
 """
 
 OUTSIDE = (

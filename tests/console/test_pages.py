@@ -194,7 +194,7 @@ async def test_a_stream_ends_by_itself_so_that_its_session_is_looked_at_again(
     """Who has signed out meanwhile does not read on."""
     monkeypatch.setattr(live, "LONGEST", 0.0)
     visitor = await console.signed_in()
-    assert (await visitor.get("/events")).text == ""
+    assert (await visitor.get("/events")).text == f"retry: {live.AGAIN_MS}\n\n"
     assert (await visitor.get("/events", **{"last-event-id": "x"})).status_code == 400
 
 

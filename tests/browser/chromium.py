@@ -1,0 +1,118 @@
+"""Chromium for tests: the distribution's own program, driven by Playwright, which brings none here."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from ledger import signed_in
+from tests import children
+from tests.console.serving import Served
+from tests.stack import until
+
+HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
+PATIENCE_MS = children.PATIENCE * 1000
+
+PICTURES = "BATON_TEST_PICTURES"
+"""Environment variable: the folder that screenshots go to. Without it they go where pytest keeps a test's files."""
+
+
+def program() -> Path | None:
+    """The program; None where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return Path(found) if found else None
+
+
+def missing() -> NoReturn:
+    """Skip, or fail where nothing may be skipped."""
+    text = f"there is no Chromium here; {HOW}"
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Browser]:
+    """A browser without a window."""
+    found = program() or missing()
+    async with async_playwright() as playwright:
+        # Its own sandbox refuses to run for root, which is what CI often is; it opens the console alone.
+        browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@dataclass
+class Person:
+    """Somebody who looks at the console. `complaints` is what the browser has complained of: errors, and what the policy of the
+    page's content has stopped."""
+
+    page: Page
+    base: str
+    pictures: Path
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> None:
+        """Go to a page of the console."""
+        await self.page.goto(self.base + path)
+
+    async def sends(self, how: Awaitable[None]) -> None:
+        """Do what sends a form, and wait for the page that answers."""
+        async with self.page.expect_navigation():
+            await how
+
+    async def presses(self, name: str) -> None:
+        """Press the button with this name, which sends its form."""
+        await self.sends(self.page.get_by_role("button", name=name, exact=True).click())
+
+    async def text(self) -> str:
+        """What the page says."""
+        return str(await self.page.locator("main").inner_text())
+
+    async def sees(self, text: str) -> None:
+        """Load the page again until it says this."""
+        wanted = self.page.get_by_text(text).first
+
+        async def said() -> bool | None:
+            if await wanted.is_visible():
+                return True
+            # Not again as it was got: that could be a form.
+            await self.page.goto(self.page.url)
+            return None
+
+        await until(said, f"{self.page.url} says {text!r}")
+
+    async def picture(self, name: str) -> None:
+        """Keep a screenshot of the whole page."""
+        await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+
+
+@asynccontextmanager
+async def looking(
+    browser: Browser, web: Served, folder: Path, person: str | None = "olga", **options: Any
+) -> AsyncIterator[Person]:
+    """Somebody in a browser of their own, signed in by a link; None: nobody is. `options` are Playwright's for the context."""
+    pictures = Path(os.environ.get(PICTURES) or folder)
+    pictures.mkdir(parents=True, exist_ok=True)
+    context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options)
+    context.set_default_timeout(PATIENCE_MS)
+    try:
+        page = await context.new_page()
+        somebody = Person(page, web.base, pictures)
+        page.on("console", lambda said: somebody.complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: somebody.complaints.append(str(error)))
+        if person is not None:
+            await page.goto(f"{web.base}/sign-in?link={web.ledger.tx_now(signed_in.make_link, person)}")
+            await page.get_by_role("button", name="Sign in as").click()
+            await page.wait_for_url(f"{web.base}/")
+        yield somebody
+    finally:
+        await context.close()
