@@ -23,11 +23,13 @@ from benchmarks import (
     pipeline,
     proof,
     provenance,
+    reads,
     recovery,
     review,
     sweep,
 )
 from benchmarks.report import write
+from benchmarks.year import Year
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,6 +47,7 @@ ABOUT = {
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
     "proof": "referee, own tests and sabotage after a green check, in seconds beside the check itself; about 2 minutes",
     "provenance": "impact and find on a ledger of 10,000 runs: milliseconds; about 2 minutes",
+    "reads": "each page of the console, and each command that reads, on a ledger of a year: milliseconds; about 6 minutes",
     "review": "40 published defects: how many a review without a model tells; downloads the releases; about 4 minutes",
     "sweep": "seconds until what was approved in a run that Temporal ended is delivered, also without a leader; 4 minutes",
     "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
@@ -106,6 +109,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await proof.run(proof.Sizes(rounds=asked.rounds or proof.Sizes.rounds), _say)
     if asked.name == "provenance":
         return await provenance.run(provenance.Sizes(asked.runs or provenance.Sizes.runs), _say)
+    if asked.name == "reads":
+        return await reads.run(reads.Sizes(Year(asked.runs or Year.runs)), _say)
     if asked.name == "recovery":
         return await recovery.run(recovery.Sizes(rounds=asked.rounds or recovery.Sizes.rounds), _say)
     if asked.name == "sweep":

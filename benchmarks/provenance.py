@@ -45,13 +45,13 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
             for first in range(0, sizes.runs, 500):
                 ledger.tx_now(_fill, range(first, min(first + 500, sizes.runs)))
             say(f"{sizes.runs} runs written in {time.monotonic() - began:.0f} s")
-            timed = {name: _timed(ledger, ask, sizes.asked) for name, ask in _questions(sizes.runs)}
+            times = {name: timed(ledger, ask, sizes.asked) for name, ask in _questions(sizes.runs)}
         finally:
             ledger.close()
-    rows = [("question", "median ms", "p95 ms"), *((name, f"{one[0]:.0f}", f"{one[1]:.0f}") for name, one in timed.items())]
+    rows = [("question", "median ms", "p95 ms"), *((name, f"{one[0]:.0f}", f"{one[1]:.0f}") for name, one in times.items())]
     say(table(rows))
     say(f"aim: p95 under {AIM_MS} ms")
-    return {"sizes": asdict(sizes), "milliseconds": {name: {"median": one[0], "p95": one[1]} for name, one in timed.items()}}
+    return {"sizes": asdict(sizes), "milliseconds": {name: {"median": one[0], "p95": one[1]} for name, one in times.items()}}
 
 
 Ask = Callable[[Connection, int], object]
@@ -63,14 +63,15 @@ def _questions(runs: int) -> Iterator[tuple[str, Ask]]:
             connection, Selection(**{name: value(nth) for name, value in wanted.items()}), 51
         )
 
-    yield "impact of a handoff", lambda connection, nth: impact_of(connection, [_handoff(_trace(nth * 7 % runs), 0)])
+    yield "impact of a handoff", lambda connection, nth: impact_of(connection, [handoff_of(trace_of(nth * 7 % runs), 0)])
     yield "impact of a source", lambda connection, nth: impact_of(connection, [_source(nth)])
     yield "find by claim", selecting(claim=lambda nth: f"value {nth}")
     yield "find by agent and model", selecting(agent=lambda nth: f"agent-{nth % 8}@v{nth % 3}", model=lambda _: "small")
     yield "find by source", selecting(source=lambda nth: f"shop/file-{nth % SHARED}.py")
 
 
-def _timed(ledger: Ledger, ask: Ask, times: int) -> tuple[float, float]:
+def timed(ledger: Ledger, ask: Ask, times: int) -> tuple[float, float]:
+    """Ask a ledger so often: milliseconds, the median and the 95th percentile."""
     took = []
     for nth in range(times):
         began = time.monotonic()
@@ -79,7 +80,8 @@ def _timed(ledger: Ledger, ask: Ask, times: int) -> tuple[float, float]:
     return statistics.median(took), max(took) if times < 20 else statistics.quantiles(took, n=20)[-1]
 
 
-def _trace(nth: int) -> str:
+def trace_of(nth: int) -> str:
+    """The trace of this run."""
     return f"trace-{nth:06}"
 
 
@@ -87,7 +89,8 @@ def _source(nth: int) -> str:
     return digest_of("source", str(nth % SHARED))
 
 
-def _handoff(trace: str, nth: int) -> str:
+def handoff_of(trace: str, nth: int) -> str:
+    """The id of this handoff of a run."""
     return digest_of("handoff", trace, str(nth))
 
 
@@ -98,16 +101,16 @@ def _turn(trace: str, nth: int) -> str:
 def _fill(connection: Connection, which: Sequence[int]) -> None:
     rows: dict[Table, list[dict[str, Any]]] = {one: [] for one in (run_row, turn, handoff, claim, seen, gate, action, edge)}
     for nth in which:
-        _add(rows, nth)
+        add(rows, nth, 1_700_000_000_000_000 + nth * 60_000_000)
     for one, some in rows.items():
         connection.execute(insert(one), some)
 
 
-def _add(rows: dict[Table, list[dict[str, Any]]], nth: int) -> None:
+def add(rows: dict[Table, list[dict[str, Any]]], nth: int, at: int) -> None:
     """One run: a source is read, turns follow each other, each handoff comes from the one before, the last one is pushed."""
-    trace, at = _trace(nth), 1_700_000_000_000_000 + nth * 60_000_000
+    trace = trace_of(nth)
     rows[run_row].append(
-        _filled(run_row, trace=trace, workflow_id=f"deliver-{nth:06}", request_key=trace, started_at=at, state="done")
+        filled(run_row, trace=trace, workflow_id=f"deliver-{nth:06}", request_key=trace, started_at=at, state="done")
     )
     rows[seen].append(
         {
@@ -121,34 +124,34 @@ def _add(rows: dict[Table, list[dict[str, Any]]], nth: int) -> None:
     )
     edges = [(f"{_turn(trace, 0)}/0", "used", _source(nth)), (f"{_turn(trace, 0)}/0", "derived", _turn(trace, 0))]
     for step in range(TURNS):
-        rows[turn].append(_filled(turn, id=_turn(trace, step), trace=trace, path=f"step-{step % HANDOFFS}", at=at))
+        rows[turn].append(filled(turn, id=_turn(trace, step), trace=trace, path=f"step-{step % HANDOFFS}", at=at))
         if step:
             edges.append((_turn(trace, step), "used", _turn(trace, step - 1)))
     for step in range(HANDOFFS):
         _add_handoff(rows, edges, trace, nth, step, at)
     subject = made(trace, digest_of("subject", trace))
-    edges += [(subject, "derived", _handoff(trace, HANDOFFS - 1)), (f"{trace}/change-1", "derived", subject)]
+    edges += [(subject, "derived", handoff_of(trace, HANDOFFS - 1)), (f"{trace}/change-1", "derived", subject)]
     edges.append((digest_of("action", trace), "derived", f"{trace}/change-1"))
-    rows[gate].append(_filled(gate, trace=trace, gate="change-1", kind="change", state="approve", opened_at=at))
-    rows[action].append(_filled(action, key=digest_of("action", trace), trace=trace, type="git.push", state="delivered", at=at))
+    rows[gate].append(filled(gate, trace=trace, gate="change-1", kind="change", state="approve", opened_at=at))
+    rows[action].append(filled(action, key=digest_of("action", trace), trace=trace, type="git.push", state="delivered", at=at))
     rows[edge] += [{"child": child, "relation": relation, "parent": parent} for child, relation, parent in edges]
 
 
 def _add_handoff(
     rows: dict[Table, list[dict[str, Any]]], edges: list[tuple[str, str, str]], trace: str, nth: int, step: int, at: int
 ) -> None:
-    identity, kind = _handoff(trace, step), nth + step
+    identity, kind = handoff_of(trace, step), nth + step
     edges.append((identity, "generated", _turn(trace, (step + 1) * TURNS // HANDOFFS - 1)))
     if step:
-        edges.append((identity, "derived", _handoff(trace, step - 1)))
+        edges.append((identity, "derived", handoff_of(trace, step - 1)))
     who = {"agent": f"agent-{kind % 8}", "version": f"v{kind % 3}", "model": "openai:small"}
-    rows[handoff].append(_filled(handoff, id=identity, trace=trace, path=f"step-{step}", outcome="done", at=at, **who))
+    rows[handoff].append(filled(handoff, id=identity, trace=trace, path=f"step-{step}", outcome="done", at=at, **who))
     for position in range(CLAIMS):
         said = {"subject": f"subject {position}", "attribute": "is", "value": f"value {nth + position}"}
         rows[claim].append({"handoff": identity, "position": position, "supported": True, **said})
 
 
-def _filled(table: Table, **values: Any) -> dict[str, Any]:
+def filled(table: Table, **values: Any) -> dict[str, Any]:
     """A row with these values, and with nothing in the columns that have to have something."""
     wanted = (one for one in table.c if not one.nullable and one.server_default is None)
     return {one.name: 0 if one.type.python_type in (int, bool) else "" for one in wanted} | values

@@ -23,11 +23,13 @@ from benchmarks import (
     pipeline,
     proof,
     provenance,
+    reads,
     recovery,
     report,
     review,
     sweep,
 )
+from benchmarks.year import Year
 
 GROWTH = growth.Sizes(turns=(1, 2, 4), rounds=1)
 GATES = gates.Sizes(runs=3)
@@ -158,6 +160,16 @@ async def test_provenance_is_asked_on_many_runs() -> None:
     results = await provenance.run(provenance.Sizes(runs=60, asked=2), said.append)
     assert len(results["milliseconds"]) == 5
     assert all(one["p95"] > 0 for one in results["milliseconds"].values())
+
+
+async def test_what_people_read_is_timed_on_a_ledger_of_a_year() -> None:
+    """Every page is answered and every read made, also with gates that wait; each has its milliseconds."""
+    said: list[str] = []
+    small = reads.Sizes(Year(runs=30, lines=10, waiting=5), asked=2, both=False, seconds=0.1)
+    results = await reads.run(small, said.append)
+    found = results["sqlite"]["milliseconds"]
+    assert {name for name, _ in reads.paths(small.year)} < set(found)
+    assert all(one["p95"] > 0 for one in found.values())
 
 
 async def test_edits_are_made_in_two_sizes() -> None:
