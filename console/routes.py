@@ -1,33 +1,80 @@
 """The one list of what the console answers. Whatever is not in it does not exist, and whatever is needs somebody signed in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import compile_path
 
 from console import pages
 from console.pages import Read
+from contracts.console import Right
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page for whoever is signed in: its path, its template, and what it reads. `entry` is its name in the navigation."""
+    """A page for whoever is signed in: its path, its template, and what it reads. `entry` is its name in the navigation.
+
+    `needs` is the right that it takes; a page that does not say it takes the most.
+    """
 
     path: str
     template: str
     read: Read
     entry: str = ""
+    needs: Right = "operate"
 
 
-GATE = Page("/runs/{run}/gates/{gate}", "gate.html", pages.gate)
+@dataclass(frozen=True)
+class Form:
+    """A path that forms are sent to, and the right that it takes: the most, if it is not said."""
+
+    path: str
+    needs: Right = "operate"
+
+
+GATE = Page("/runs/{run}/gates/{gate}", "gate.html", pages.gate, needs="read")
 """The page whose forms decide."""
 
 PAGES = (
-    Page("/", "needs_you.html", pages.needs_you, "Needs you"),
-    Page("/feed", "feed.html", pages.lines, "Feed"),
-    Page("/runs", "runs.html", pages.runs, "Runs"),
-    Page("/runs/{run}", "run.html", pages.run),
+    Page("/", "needs_you.html", pages.needs_you, "Needs you", needs="read"),
+    Page("/feed", "feed.html", pages.lines, "Feed", needs="read"),
+    Page("/runs", "runs.html", pages.runs, "Runs", needs="read"),
+    Page("/runs/{run}", "run.html", pages.run, needs="read"),
     GATE,
-    Page("/read", "read.html", pages.read, "Read"),
+    Page("/read", "read.html", pages.read, "Read", needs="read"),
 )
 """In the order of the navigation."""
 
+FORMS = (Form(GATE.path, needs="decide"), Form(f"{GATE.path}/withdraw", needs="decide"))
+"""Whatever is changed by somebody who is signed in."""
+
+EVENTS = "/events"
+"""The stream of the feed's lines."""
+
 OPEN = ("/healthz", "/readyz", "/sign-in", "/sign-out", "/static/{path:path}")
 """What is answered without a session: whether the console works, its own files, and the way in and out."""
+
+Found = Right | Literal["nothing", "no such page", "another method"]
+
+
+def ways() -> Iterator[tuple[str, str, Right]]:
+    """Every method and path that takes somebody who is signed in, with the right that it takes."""
+    yield from (("GET", page.path, page.needs) for page in PAGES)
+    yield from (("POST", form.path, form.needs) for form in FORMS)
+    yield "GET", EVENTS, "read"
+
+
+def needed(method: str, path: str) -> Found:
+    """The right that a request takes; "nothing" for what is open to everybody. What is in no list is no page."""
+    if any(_fits(one, path) for one in OPEN):
+        return "nothing"
+    there = [(asked, right) for asked, one, right in ways() if _fits(one, path)]
+    if not there:
+        return "no such page"
+    same = "GET" if method == "HEAD" else method
+    return next((right for asked, right in there if asked == same), "another method")
+
+
+def _fits(pattern: str, path: str) -> bool:
+    return compile_path(pattern)[0].match(path) is not None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console.sessions import TRIES
 from ledger import signed_in
 from ledger.db import Ledger, now_us
+from ledger.sign_in_tries import LINKS
 from tests.console.serving import Served, served
 
 
@@ -61,7 +61,7 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_is(console: Serv
 async def test_who_tries_many_links_has_to_wait(console: Served) -> None:
     """Also with one that counts: nobody learns whether a guess was right."""
     link = console.ledger.tx_now(signed_in.make_link, "olga")
-    for number in range(TRIES):
+    for number in range(LINKS.most):
         assert (await console.visitor().post("/sign-in", link=f"guess-{number}")).status_code == 410
     assert (await console.visitor().post("/sign-in", link=link)).status_code == 429
 
