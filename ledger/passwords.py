@@ -3,13 +3,13 @@
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ledger import signed_in
-from ledger.db import server_us
+from ledger.db import plain, server_us
 from ledger.tables import console_password
 
 
 def hash_of(connection: Connection, person: str) -> str | None:
     """The hash of this person's password; None if there is none. It only reads."""
-    return connection.execute(select(console_password.c.hash).where(console_password.c.person == person)).scalar()
+    return connection.execute(select(console_password.c.hash).where(console_password.c.person == plain(person))).scalar()
 
 
 def put(connection: Connection, person: str, hashed: str) -> bool:
