@@ -8,7 +8,7 @@ import typer
 from commands.context import By, Json, can_ask, named, open_ledger, policy_now, settings
 from commands.errors import Usage
 from commands.output import Out, safe
-from commands.questions import forget_typed
+from commands.questions import told_unseen
 from console.people import check_person
 
 Remove = Annotated[bool, typer.Option("--remove", help="Take the password away; links and a proxy still sign the person in.")]
@@ -47,9 +47,8 @@ def _typed(person: str) -> str:
 
 
 def _asked(person: str) -> str:
-    forget_typed()
-    first: str = typer.prompt(f"Password for {safe(person)}", hide_input=True, err=True)
-    if first != typer.prompt("The same again", hide_input=True, err=True):
+    first = told_unseen(f"Password for {safe(person)}")
+    if first != told_unseen("The same again"):
         raise Usage("these were two different passwords. Nothing was changed")
     return first
 

@@ -40,7 +40,7 @@ class Place:
             raise ValueError("it is there twice; have the proxy take out what others sent, and set it itself")
         # Starlette reads bytes as Latin-1; proxies send what the provider gave them, which is UTF-8.
         name = said[0].encode("latin-1").decode("utf-8", "replace").strip()
-        if len(name) > LONGEST_NAME or visible(name) != name or "\ufffd" in name:
+        if len(name) > LONGEST_NAME or visible(name) != name or not name.isprintable() or "\ufffd" in name:
             raise ValueError("it is no name of a person; have the proxy set it to one")
         return name
 
