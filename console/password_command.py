@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
-from commands.context import By, Json, can_ask, named, open_ledger, policy_now, settings
+from commands.context import Json, can_ask, named, open_ledger, policy_now, settings
 from commands.errors import Usage
 from commands.output import Out, safe
 from commands.questions import told_unseen
 from console.people import check_person
 
+Whose = Annotated[str | None, typer.Option("--by", help="Whose password it is; default: the current user's.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Take the password away; links and a proxy still sign the person in.")]
 
 
-def password(by: By = None, remove: Remove = False, as_json: Json = False) -> None:
+def password(by: Whose = None, remove: Remove = False, as_json: Json = False) -> None:
     """Give somebody a password for the console, or another one: asked for twice, or one line of stdin. Their sessions end."""
     from console import hashing
     from ledger import passwords

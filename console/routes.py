@@ -1,5 +1,7 @@
 """The one list of what the console answers. Whatever is not in it does not exist, and whatever is needs somebody signed in."""
 
+import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -77,4 +79,9 @@ def needed(method: str, path: str) -> Found:
 
 
 def _fits(pattern: str, path: str) -> bool:
-    return compile_path(pattern)[0].match(path) is not None
+    return _compiled(pattern).match(path) is not None
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return compile_path(pattern)[0]
