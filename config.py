@@ -29,6 +29,7 @@ from contracts.base_urls import Speaks, base_url_problem
 from contracts.breakers import Breakers
 from contracts.channels import Channel
 from contracts.check_limits import CheckLimits
+from contracts.console import ConsoleSetting
 from contracts.desks import DeskSetting
 from contracts.effects.targets import Target
 from contracts.endpoints import EndpointSetting, declared
@@ -58,7 +59,9 @@ def _unless_empty(otherwise: Callable[[], Path]) -> BeforeValidator:
 OptionalPath = Annotated[UserPath | None, BeforeValidator(lambda value: None if value == "" else value)]
 """The same; an empty text names none, as an empty variable does that takes a setting of a file back."""
 
-_Table = TypeVar("_Table", FolderSetting, LogsSetting, DatabaseSetting, DeskSetting, EndpointSetting, Target, ProgramSetting)
+_Table = TypeVar(
+    "_Table", ConsoleSetting, FolderSetting, LogsSetting, DatabaseSetting, DeskSetting, EndpointSetting, Target, ProgramSetting
+)
 
 
 def _expanded(tables: dict[str, _Table]) -> dict[str, _Table]:
@@ -148,6 +151,9 @@ class Settings(BaseSettings):
     )
     minutes_before: MinutesBefore = Field(default={}, description="minutes that a case took before: a table in baton.toml")
     channels: dict[Name, Channel] = Field(default={}, description="where notices are sent: tables in baton.toml")
+    console: Annotated[ConsoleSetting, AfterValidator(lambda one: _expanded({"": one})[""])] = Field(
+        default=ConsoleSetting(), description="how people reach `baton console`: a table in baton.toml"
+    )
     bubblewrap: OptionalPath = Field(default=None, description="the bwrap program; None: the bundled one, else the system's")
     sabotage_places: int = Field(
         default=12, ge=0, le=200, description="places of a change that are made to raise after a green check; 0: none"

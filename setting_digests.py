@@ -30,7 +30,7 @@ _OF_EACH_MACHINE = {
         "log_format",
         "log_level",
     ),
-    *("failpoint", "ui_url", "server_replaced", "role"),
+    *("failpoint", "ui_url", "server_replaced", "role", "console"),
 }
 
 

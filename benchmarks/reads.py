@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 from sqlalchemy import Connection
 
+from activities.gates.policy import load_policy
 from benchmarks.provenance import Ask, timed, trace_of
 from benchmarks.report import Say, table
 from benchmarks.year import Year, fill
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 BASE = "http://console"
+POLICY = load_policy(Path("policy.toml"))
 AIM_MS, FILTER_AIM_MS = 300, 500
 """Target p95 of a page or command, and of a filter of the feed."""
 
@@ -128,7 +130,7 @@ async def nowhere() -> "Client":
 @asynccontextmanager
 async def _visiting(ledger: Ledger) -> AsyncIterator[httpx2.AsyncClient]:
     place = Place(frozenset({"console"}), frozenset({BASE}), "baton", "http://127.0.0.1:8233")
-    transport = httpx2.ASGITransport(application(ledger, place, nowhere))
+    transport = httpx2.ASGITransport(application(ledger, place, nowhere, POLICY))
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
         link = ledger.tx_now(signed_in.make_link, "olga")
         answer = await client.post("/sign-in", data={"link": link}, headers={"origin": BASE})

@@ -1,5 +1,6 @@
 """Links that sign people in to the console."""
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from commands.context import policy_now
@@ -11,13 +12,16 @@ if TYPE_CHECKING:
     from config import Settings
     from ledger.db import Ledger
 
-PORT = 8234
-"""The console's usual port."""
+PORT, HOST = 8234, "127.0.0.1"
+"""Where the console usually listens."""
 
 
-def address(port: int) -> str:
-    """The console on this machine."""
-    return f"http://127.0.0.1:{port}"
+def address(found: "Settings", port: int, host: str = HOST) -> str:
+    """The address of a console that listens here: the one that is set, for people who come through a proxy or by a name."""
+    if found.console.address:
+        return found.console.address
+    at = ip_address(host)
+    return f"{'https' if found.console.certificate else 'http'}://{f'[{at}]' if at.version == 6 else at}:{port}"
 
 
 def running_port(found: "Settings") -> int:
@@ -28,13 +32,13 @@ def running_port(found: "Settings") -> int:
     return PORT if running is None else running.port
 
 
-def link_for(found: "Settings", ledger: "Ledger", person: str, port: int) -> str:
+def link_for(found: "Settings", ledger: "Ledger", person: str, port: int, host: str = HOST) -> str:
     """A link that signs this person in, once. Raises `Misconfigured` where the policy does not know them."""
     from ledger import signed_in
 
     check_person(policy_now(found, ledger), person)
     ledger.tx_now(signed_in.sweep)
-    return f"{address(port)}/sign-in?link={ledger.tx_now(signed_in.make_link, person)}"
+    return f"{address(found, port, host)}/sign-in?link={ledger.tx_now(signed_in.make_link, person)}"
 
 
 def check_person(policy: "Policy", person: str) -> None:

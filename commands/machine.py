@@ -68,7 +68,7 @@ def _console(found: "Settings", port: int) -> tuple[str, str]:
         try:
             return link_for(found, ledger, named("--by", None), port), ""
         except Misconfigured as error:
-            return address(port), f"no link to the console: {error}"
+            return address(found, port), f"no link to the console: {error}"
 
 
 def with_role(found: "Settings", role: str | None) -> "Settings":

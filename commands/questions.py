@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import getpass
 import sys
 import termios
 from collections.abc import Iterator
@@ -38,6 +39,15 @@ def told(question: str) -> str:
 def told_if_any(question: str) -> str:
     """Some words, or "" where Enter alone was pressed. Raises `typer.Abort` at the end of the input."""
     return _asked(f"{question} [Enter: leave it out]", default="").strip()
+
+
+def told_unseen(question: str) -> str:
+    """A line that is not shown while it is typed. Raises `typer.Abort` at the end of the input."""
+    try:
+        # It hides what is typed and drops what was typed before, and only then asks: Typer's own prompt asks first.
+        return getpass.getpass(f"{question}: ")
+    except EOFError:
+        raise typer.Abort from None
 
 
 @contextlib.contextmanager

@@ -1,40 +1,24 @@
 """How a page is answered: who asks, what the ledger says, and in which form, HTML or JSON."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from console.pages.asked import Asked
+from console.place import Place
+from console.refusals import SCHEMA, failed, nobody, problem, told, wants_json
 from console.rendering import render
 from console.routes import PAGES, Page
 from console.sessions import Sessions
-from contracts.errors import LedgerUnavailable, NotFound
 from ledger.db import Connection, Ledger
 from ledger.signed_in import SignedIn
 from ledger.views.feed import head
 from ledger.views.workers import workers_of
 
-SCHEMA = 1
-"""Version of the JSON documents."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the console is: the names and ports it is reached by, and what it shows. `origins` are those of its own pages."""
-
-    hosts: frozenset[str]
-    origins: frozenset[str]
-    task_queue: str
-    ui_url: str
-
-    @property
-    def secure(self) -> bool:
-        """True if people reach it through TLS."""
-        return all(origin.startswith("https://") for origin in self.origins)
+__all__ = ["SCHEMA", "Pages", "Place", "failed", "nobody", "problem", "told", "wants_json"]
 
 
 class Pages:
@@ -68,34 +52,12 @@ class Pages:
         return page.read(connection, asked) | {"nobody_works": workers.problem, "newest": head(connection)}
 
     def _around(self, session: SignedIn, page: Page, request: Request) -> dict[str, Any]:
-        entries = [(one.path, one.entry, one is page) for one in PAGES if one.entry]
-        return {"session": session, "entries": entries, "ui_url": self._place.ui_url, "here": request.url.path}
-
-
-def nobody(request: Request) -> Response:
-    """The answer to somebody who is not signed in."""
-    return problem("nobody is signed in", 401) if wants_json(request) else RedirectResponse("/sign-in", 303)
-
-
-async def failed(request: Request, error: Exception) -> Response:
-    """The answer where something is not there, or the ledger does not answer."""
-    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, LedgerUnavailable) else 500
-    return told(request, str(error), status)
-
-
-def told(request: Request, text: str, status: int) -> Response:
-    """A page, or a document, that says what is wrong and shows nothing else."""
-    if wants_json(request):
-        return problem(text, status)
-    return HTMLResponse(render("problem.html", text=text, status=status), status)
-
-
-def wants_json(request: Request) -> bool:
-    """True for a program: a browser names text/html."""
-    accepted = request.headers.get("accept", "")
-    return "application/json" in accepted and "text/html" not in accepted
-
-
-def problem(text: str, status: int) -> Response:
-    """A document that says what is wrong."""
-    return JSONResponse({"schema": SCHEMA, "error": {"status": status, "text": text}}, status)
+        rights = request.state.rights
+        entries = [(one.path, one.entry, one is page) for one in PAGES if one.entry and one.needs in rights]
+        return {
+            "session": session,
+            "rights": rights,
+            "entries": entries,
+            "ui_url": self._place.ui_url,
+            "here": request.url.path,
+        }

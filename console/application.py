@@ -12,12 +12,15 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from activities.gates.standing import InForce
 from activities.running.beside import beside
 from console import rendering
 from console.answers import Pages, Place, failed, problem, told
 from console.borders import Borders
+from console.doors import Doors
+from console.entering import Entering
 from console.live import STREAMS, Live
-from console.routes import GATE, OPERATIONS, PAGES
+from console.routes import EVENTS, GATE, OPERATIONS, PAGES
 from console.saying import Saying
 from console.sender import Sender
 from console.sessions import Sessions
@@ -29,9 +32,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 
-def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["Client"]]) -> Starlette:
-    """The console over this ledger. `connect` gives a client of Temporal, or raises `BatonError`: only decisions need it."""
-    sessions, live, sender = Sessions(ledger, secure=place.secure), Live(ledger), Sender(ledger, connect)
+def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["Client"]], policy: InForce) -> Starlette:
+    """The console over this ledger, for whom the policy lets in.
+
+    `connect` gives a client of Temporal, or raises `BatonError`: only decisions need it.
+    """
+    sessions, live, sender = Sessions(ledger, place), Live(ledger), Sender(ledger, connect)
+    entering = Entering(ledger, sessions, place, policy)
     serving = Pages(ledger, sessions, place)
     saying = Saying(ledger, sessions, sender, serving)
     routes = [Route(page.path, serving.answering(page)) for page in PAGES]
@@ -39,9 +46,9 @@ def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["C
     routes += [
         Route(GATE.path, saying.decide, methods=["POST"]),
         Route(f"{GATE.path}/withdraw", saying.withdraw, methods=["POST"]),
-        Route("/events", _events(sessions, live)),
-        Route("/sign-in", sessions.enter),
-        Route("/sign-in", sessions.sign_in, methods=["POST"]),
+        Route(EVENTS, _events(sessions, live)),
+        Route("/sign-in", entering.enter),
+        Route("/sign-in", entering.sign_in, methods=["POST"]),
         Route("/sign-out", sessions.sign_out, methods=["POST"]),
         Route("/healthz", _healthy),
         Route("/readyz", _ready(ledger)),
@@ -52,10 +59,10 @@ def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["C
         async with beside(live.watch(), sender.send()):
             yield
 
-    borders = Middleware(Borders, hosts=place.hosts, origins=place.origins)
+    borders = [Middleware(Borders, place=place), Middleware(Doors, ledger=ledger, sessions=sessions, policy=policy)]
     static = Mount("/static", StaticFiles(directory=rendering.HERE / "static"))
-    handlers = {404: _unknown, BatonError: failed, Exception: _broken}
-    return Starlette(routes=[*routes, static], middleware=[borders], lifespan=lifespan, exception_handlers=handlers)
+    handlers = {404: _unknown, BatonError: _failed, Exception: _broken}
+    return Starlette(routes=[*routes, static], middleware=borders, lifespan=lifespan, exception_handlers=handlers)
 
 
 def _events(sessions: Sessions, live: Live) -> Callable[[Request], Awaitable[Response]]:
@@ -74,6 +81,11 @@ def _events(sessions: Sessions, live: Live) -> Callable[[Request], Awaitable[Res
 
 async def _unknown(request: Request, _: Exception) -> Response:
     return told(request, f"there is no page {request.url.path}", 404)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BatonError)
+    return failed(request, error)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

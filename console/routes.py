@@ -1,35 +1,53 @@
 """The one list of what the console answers. Whatever is not in it does not exist, and whatever is needs somebody signed in."""
 
-from collections.abc import Callable, Mapping
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import compile_path
 
 from console.pages import agents, feed, gate, needs_you, read, run, runs, system
 from console.pages.asked import Asked, Read
+from contracts.console import Right
 from ledger.db import Connection
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page for whoever is signed in: its path, its template, and what it reads. `entry` is its name in the navigation."""
+    """A page for whoever is signed in: its path, its template, and what it reads. `entry` is its name in the navigation.
+
+    `needs` is the right that it takes; a page that does not say it takes the most.
+    """
 
     path: str
     template: str
     read: Read
     entry: str = ""
+    needs: Right = "operate"
 
 
-GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate)
+@dataclass(frozen=True)
+class Form:
+    """A path that forms are sent to, and the right that it takes: the most, if it is not said."""
+
+    path: str
+    needs: Right = "operate"
+
+
+GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate, needs="read")
 """The page whose forms decide."""
 
 PAGES = (
-    Page("/", "needs_you.html", needs_you.needs_you, "Needs you"),
-    Page("/feed", "feed.html", feed.lines, "Feed"),
-    Page("/runs", "runs.html", runs.runs, "Runs"),
-    Page("/runs/{run}", "run.html", run.run),
+    Page("/", "needs_you.html", needs_you.needs_you, "Needs you", needs="read"),
+    Page("/feed", "feed.html", feed.lines, "Feed", needs="read"),
+    Page("/runs", "runs.html", runs.runs, "Runs", needs="read"),
+    Page("/runs/{run}", "run.html", run.run, needs="read"),
     GATE,
-    Page("/agents", "agents.html", agents.agents, "Agents"),
-    Page("/system", "system.html", system.system, "System"),
-    Page("/read", "read.html", read.read, "Read"),
+    Page("/agents", "agents.html", agents.agents, "Agents", needs="read"),
+    Page("/system", "system.html", system.system, "System", needs="read"),
+    Page("/read", "read.html", read.read, "Read", needs="read"),
 )
 """In the order of the navigation."""
 
@@ -40,15 +58,58 @@ Do = Callable[[Connection, Asked, str, Mapping[str, str]], None]
 
 @dataclass(frozen=True)
 class Operation:
-    """What a form does besides deciding at a gate: the path it is sent to, and the page it is on, which is shown afterwards."""
+    """What a form does besides deciding at a gate: the path it is sent to, the page it is on, and the right that it takes.
+
+    Its path begins with that of its page, which is shown afterwards and is found with the same names.
+    """
 
     path: str
     page: Page
     do: Do
+    needs: Right = "operate"
 
 
 OPERATIONS: tuple[Operation, ...] = ()
-"""Every one of them. Its path begins with that of its page, so that the page is found with the same names."""
+"""Every one of them."""
+
+FORMS: tuple[Form | Operation, ...] = (
+    Form(GATE.path, needs="decide"),
+    Form(f"{GATE.path}/withdraw", needs="decide"),
+    *OPERATIONS,
+)
+"""Whatever is changed by somebody who is signed in."""
+
+EVENTS = "/events"
+"""The stream of the feed's lines."""
 
 OPEN = ("/healthz", "/readyz", "/sign-in", "/sign-out", "/static/{path:path}")
 """What is answered without a session: whether the console works, its own files, and the way in and out."""
+
+Found = Right | Literal["nothing", "no such page", "another method"]
+
+
+def ways() -> Iterator[tuple[str, str, Right]]:
+    """Every method and path that takes somebody who is signed in, with the right that it takes."""
+    yield from (("GET", page.path, page.needs) for page in PAGES)
+    yield from (("POST", form.path, form.needs) for form in FORMS)
+    yield "GET", EVENTS, "read"
+
+
+def needed(method: str, path: str) -> Found:
+    """The right that a request takes; "nothing" for what is open to everybody. What is in no list is no page."""
+    if any(_fits(one, path) for one in OPEN):
+        return "nothing"
+    there = [(asked, right) for asked, one, right in ways() if _fits(one, path)]
+    if not there:
+        return "no such page"
+    same = "GET" if method == "HEAD" else method
+    return next((right for asked, right in there if asked == same), "another method")
+
+
+def _fits(pattern: str, path: str) -> bool:
+    return _compiled(pattern).match(path) is not None
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return compile_path(pattern)[0]

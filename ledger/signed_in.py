@@ -3,12 +3,16 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from sqlalchemy import Connection, insert, or_, select, update
 
 from contracts.base import digest_of
 from ledger.db import server_us
 from ledger.tables import console_session, sign_in_link
+
+Way = Literal["link", "password", "proxy"]
+"""How somebody came in."""
 
 LINK_LASTS = timedelta(minutes=15)
 """How long a link that nobody has used signs somebody in."""
@@ -29,6 +33,7 @@ class SignedIn:
 
     person: str
     forms: str
+    way: Way = "link"
 
 
 def make_link(connection: Connection, person: str) -> str:
@@ -49,16 +54,25 @@ def person_of_link(connection: Connection, secret: str) -> str | None:
     return connection.execute(query).scalar()
 
 
-def sign_in(connection: Connection, secret: str) -> str | None:
-    """Use a link up and begin a session. Returns the session's secret; None if the link does not count (any more)."""
+def sign_in(connection: Connection, secret: str, before: str = "") -> str | None:
+    """Use a link up and `begin` a session. Returns the session's secret; None if the link does not count (any more)."""
     now, digest = server_us(connection), digest_of("link", secret)
     unused = (sign_in_link.c.digest == digest, sign_in_link.c.used_at.is_(None), sign_in_link.c.expires_at > now)
     # The condition is in the statement that changes the row: of two that come at once one is refused.
     used = connection.execute(update(sign_in_link).where(*unused).values(used_at=now).returning(sign_in_link.c.person)).scalar()
-    if used is None:
-        return None
-    session = secrets.token_urlsafe(32)
-    row = {"digest": digest_of("session", session), "person": used, "began_at": now, "seen_at": now}
+    return None if used is None else begin(connection, used, "link", before)
+
+
+def begin(connection: Connection, person: str, way: Way, before: str = "") -> str:
+    """Begin a session of this person. Returns its secret, which is always a new one.
+
+    `before` is what the browser had brought along: that session ends, whosever it was.
+    """
+    sweep(connection)
+    if before:
+        sign_out(connection, before)
+    session, now = secrets.token_urlsafe(32), server_us(connection)
+    row = {"digest": digest_of("session", session), "person": person, "began_at": now, "seen_at": now, "way": way}
     connection.execute(insert(console_session).values(**row))
     return session
 
@@ -72,7 +86,7 @@ def find(connection: Connection, session: str) -> tuple[SignedIn, bool] | None:
     idle, since = timedelta(microseconds=now - row.seen_at), timedelta(microseconds=now - row.began_at)
     if idle > IDLE or since > LASTS:
         return None
-    return SignedIn(row.person, digest_of("forms", session)), idle >= _TO_THE
+    return SignedIn(row.person, digest_of("forms", session), row.way), idle >= _TO_THE
 
 
 def seen(connection: Connection, session: str) -> None:
@@ -85,6 +99,14 @@ def sign_out(connection: Connection, session: str) -> None:
     """End the session. Safe to call twice, and with one that is unknown."""
     mine = (console_session.c.digest == digest_of("session", session), console_session.c.ended_at.is_(None))
     connection.execute(update(console_session).where(*mine).values(ended_at=server_us(connection)))
+
+
+def end_all(connection: Connection, person: str) -> None:
+    """End every session of this person, and have no link that was made for them count any more. Safe to call twice."""
+    now = server_us(connection)
+    going = (console_session.c.person == person, console_session.c.ended_at.is_(None))
+    connection.execute(update(console_session).where(*going).values(ended_at=now))
+    connection.execute(sign_in_link.delete().where(sign_in_link.c.person == person, sign_in_link.c.used_at.is_(None)))
 
 
 def sweep(connection: Connection) -> None:

@@ -10,8 +10,10 @@ from typing import Any, Literal, TypeVar
 from activities.gates import orders
 from activities.gates.orders import Order
 from activities.gates.policy import UNDECLARED, AgentFloor, GateChange, GateRule, Person, PipelineGates, Policy
+from activities.gates.rights import operators, readers
 from contracts.actions import ActionPolicy
 from contracts.base import canonical, sha256
+from contracts.console import ConsoleAccess
 from contracts.gates import GateKind, GatePolicy
 
 T = TypeVar("T")
@@ -89,12 +91,14 @@ def _changes(old: Policy, new: Policy) -> Iterator[Change]:
         else:
             yield from _compared(f"people.{name}.roles", person.roles, now.roles, orders.SUBSET)
             yield from _compared(f"people.{name}.keys", person.keys, now.keys, orders.SUBSET)
+    for key, before, after in _console(old, new):
+        yield from _compared(f"console.{key}", before, after, orders.LIST)
     for kind, one, other in _pairs(_gates(old), _gates(new)):
         yield from _parts(f"gates.{kind}", one, other, GATE)
     for (pipeline, kind), mine, theirs in _pairs(_own_gates(old, new), _own_gates(new, old)):
         yield from _parts(f"pipelines.{pipeline}.gates.{kind}", mine, theirs, GATE)
-    for name, before, after in _pairs(old.actions, new.actions):
-        yield from _parts(f'actions."{name}"', before, after, ACTION)
+    for name, action, later in _pairs(old.actions, new.actions):
+        yield from _parts(f'actions."{name}"', action, later, ACTION)
     for name in sorted(old.agents.keys() | new.agents.keys()):
         yield from _compared(f"agents.{name}.minimum_confidence", _floor(old, name), _floor(new, name), orders.MOST)
     yield from _rules(old, new)
@@ -131,6 +135,13 @@ def _pairs(old: Mapping[Any, T], new: Mapping[Any, T]) -> Iterator[tuple[Any, T 
 def _gates(policy: Policy) -> dict[GateKind, GatePolicy]:
     """The gates, with those that have a rule although no table is there."""
     return UNDECLARED | {kind: policy.gate(kind) for kind in policy.gates}
+
+
+def _console(old: Policy, new: Policy) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Who may do what in the console, by key. Where neither says it, it follows from their identities."""
+    for (key, before), (_, after), who in zip(old.console.said(), new.console.said(), (readers, operators), strict=True):
+        if (before, after) != (None, None):
+            yield key, orders.in_order(who(old)), orders.in_order(who(new))
 
 
 def _floor(policy: Policy, agent: str) -> int:
@@ -178,6 +189,7 @@ def together(old: Policy, new: Policy) -> Policy:
             if name in new.people
         },
         owners=new.owners if old.owning() is None else old.owners,
+        console=ConsoleAccess(**{key: orders.LIST.both(one, other) for key, one, other in _console(old, new)}),
         gates={kind: GateRule.model_validate(one.model_dump()) for kind, one in _both_gates(_gates(old), _gates(new)).items()},
         pipelines=_both_pipelines(old, new),
         actions={name: _both_actions(one, new.actions[name]) for name, one in old.actions.items() if name in new.actions},
@@ -216,5 +228,5 @@ def _both_actions(old: ActionPolicy, new: ActionPolicy) -> ActionPolicy:
     own = {name: order.both(value(old), value(new)) for name, (value, order) in ACTION.items() if name != "who"}
     clauses = orders.CLAUSES.both(*((() if one.who is None else (one.who,)) for one in (old, new)))
     # One list is all that an action's entry has: of two, whoever is in both.
-    who = tuple(one for one in clauses[0] if all(one in clause for clause in clauses)) if clauses else None
+    who = orders.in_all(clauses) if clauses else None
     return ActionPolicy(who=who, **own)

@@ -107,6 +107,20 @@ OWNER = Order(lambda old, new: new not in (old, ""), lambda old, new: new if new
 CLAUSES = Order(_clauses_looser, _clauses_both)
 
 
+def in_all(clauses: Clauses) -> tuple[str, ...]:
+    """One list of whoever is in each of these lists."""
+    return tuple(one for one in clauses[0] if all(one in clause for clause in clauses))
+
+
+def in_order(who: Iterable[str]) -> tuple[str, ...]:
+    """The same people and roles, so that two lists are equal if they name the same."""
+    return tuple(sorted(set(who)))
+
+
+LIST = Order(lambda old, new: not _narrower(new, old), lambda old, new: in_all(smallest((old, new))))
+"""One list of people and roles, or "*"."""
+
+
 def clauses_of(gate: GatePolicy) -> Clauses:
     """Who may say yes at a gate, as lists that somebody has to be in."""
     return smallest((gate.who, *gate.also))

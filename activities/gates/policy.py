@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from contracts.actions import ActionPolicy, ActionTerms, Approvals, Tier, stricter
 from contracts.base import Input, PerMille, Span, is_empty, is_none, sha256
+from contracts.console import ConsoleAccess, is_left_out
 from contracts.errors import ContractViolation, Misconfigured
 from contracts.gates import SAYS_NO, SAYS_YES, SEVERAL_SAY, UNDECLARED_HELD, VERBS, GateKind, GatePolicy, Verb
 from contracts.keys import PublicKey
@@ -97,6 +98,7 @@ class Policy(Input, name="policy/1"):
     defaults: Defaults = Defaults()
     people: dict[str, Person] = Field(default_factory=dict)
     owners: Owners | None = Field(default=None, exclude_if=is_none)
+    console: ConsoleAccess = Field(default=ConsoleAccess(), exclude_if=is_left_out)
     gates: dict[GateKind, GateRule]
     pipelines: dict[str, PipelineGates] = Field(default_factory=dict, exclude_if=is_empty)
     actions: dict[str, ActionPolicy] = Field(default_factory=dict)
@@ -185,10 +187,10 @@ class Policy(Input, name="policy/1"):
             return f"{by!r} is not one of the people in policy.toml, and identity is {self.identity!r}"
         if (works or verb in SAYS_YES) and not rule.requester_may_approve and same_person(by, owner):
             return f"{by!r} asked for this run and may not {'do its steps' if works else 'approve it'}"
-        if not self._is_in(rule.who, by, owner):
+        if not self.is_in(rule.who, by, owner):
             return f"{by!r} may not decide here; policy allows {', '.join(rule.who)}"
         for more in rule.also if verb not in SAYS_NO else ():
-            if not self._is_in(more, by, owner):
+            if not self.is_in(more, by, owner):
                 return f"{by!r} may not decide this; it takes {', '.join(more)}"
         return None
 
@@ -196,7 +198,8 @@ class Policy(Input, name="policy/1"):
         """The public keys of somebody; none for a stranger."""
         return self.people[by].keys if by in self.people else ()
 
-    def _is_in(self, who: Iterable[str], by: str, owner: str) -> bool:
+    def is_in(self, who: Iterable[str], by: str, owner: str) -> bool:
+        """True if this person is in a list of names, roles, "*" and "owner"."""
         # With identity `any` nobody proves who they are, so a name brings no role with it; and a role is no name.
         roles = set(self.people[by].roles) if self.identity != "any" else set()
         is_role = by == "owner" or any(by in person.roles for person in self.people.values())
@@ -220,8 +223,7 @@ class Policy(Input, name="policy/1"):
                 yield f"gates.{kind}.approvals: it takes {', '.join(VERBS[kind])}, and one person says each of these"
             if not all(gate.also):
                 yield f"gates.{kind}.also: an empty list lets nobody decide; name somebody, or leave it out"
-        yield from self._wrong_rules()
-        yield from self._wrong_keys()
+        yield from (*self.console.problems(), *self._wrong_rules(), *self._wrong_keys())
 
     def _all_gates(self) -> Iterator[tuple[GateKind, GatePolicy]]:
         for kind in self.gates:

@@ -96,6 +96,22 @@ class Standing:
         return Pending(made, waiting)
 
 
+class Onlooker:
+    """The policy that counts here, as `effective` says it, for a process that is no worker and puts nothing into force."""
+
+    def __init__(self, file: Policy) -> None:
+        """`file` is this machine's own policy file."""
+        self._file = file
+        self._known: tuple[int, Policy] | None = None
+
+    def now(self, connection: Connection) -> Policy:
+        """The policy that counts now; parsed again only once a newer version is there. Raises as `Standing.now`."""
+        newest = policies.newest_number(connection)
+        if self._known is None or self._known[0] != newest:
+            self._known = newest, effective(connection, self._file).policy
+        return self._known[1]
+
+
 def _made_of(before: Policy | None, file: Policy) -> tuple[Policy, How, tuple[Change, ...]]:
     if before is None:
         return file, "found", ()

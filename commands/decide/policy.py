@@ -45,7 +45,7 @@ def show(
     as_page: Annotated[bool, typer.Option("--as-page", help="Print it as a page in Markdown.")] = False, as_json: Json = False
 ) -> None:
     """Show the policy in force, what this machine's file loosens without an approval, and open proposals."""
-    from commands.decide.policy_text import page, tables
+    from commands.decide.policy_text import console, page, tables
 
     out, found = Out(as_json=as_json), settings()
     policy, pending, open_ones, nth = _standing(found)
@@ -59,6 +59,7 @@ def show(
         out.line(page(policy).rstrip())
         return
     out.line(f"policy {nth or 'of the file'}, {policy.digest[:12]}; identity {policy.identity}, {_owners(policy)}")
+    out.line(f"console {safe(console(policy))}")
     for head, rows in tables(policy):
         out.line("")
         out.table(head, rows, words=(head[-1],))

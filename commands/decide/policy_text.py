@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from activities.gates.policy import Policy
+from activities.gates.rights import operators, readers
 from contracts.gates import GatePolicy
 from contracts.rules import Rule
 
@@ -39,6 +40,7 @@ def page(policy: Policy) -> str:
     parts = [
         f"# Policy {policy.digest[:12]}",
         f"Identity: `{policy.identity}`.",
+        f"Console: {console(policy)}.",
         "## People",
         "\n".join(people) or "Nobody is named.",
     ]
@@ -48,6 +50,11 @@ def page(policy: Policy) -> str:
         parts += [f"## {title}", "\n".join([*lines, *(f"| {' | '.join(_cell(one) for one in row)} |" for row in rows)])]
     rules = [f"- **{rule.name}**: {rule.why}. {_told(rule)}" for rule in policy.rules]
     return "\n\n".join([*parts, *(("## Rules", "\n".join(rules)) if rules else ())]) + "\n"
+
+
+def console(policy: Policy) -> str:
+    """Who may do what in the console, in one line."""
+    return f"read by {', '.join(readers(policy)) or 'nobody'}, operated by {', '.join(operators(policy)) or 'nobody'}"
 
 
 def _cell(text: str) -> str:
@@ -77,6 +84,18 @@ def doubts(policy: Policy, agents: Iterable[str]) -> list[str]:
     several += [f"rule {rule.name!r}" for rule in policy.rules if (rule.approvals or 1) > 1]
     if several and policy.identity == "any":
         found.append(f"{', '.join(several)}: with identity any one person can type two names; four eyes need known people")
+    found += list(_console_doubts(policy))
     if policy.owning() is None:
         found.append("owners: nobody is named, so nothing can ever be loosened; add [owners]")
     return found
+
+
+def _console_doubts(policy: Policy) -> Iterator[str]:
+    roles = {role for person in policy.people.values() for role in person.roles}
+    known = {"*", *policy.people, *roles}
+    for key, who in policy.console.said():
+        for one in who or ():
+            if policy.identity == "any" and one in roles:
+                yield f"console.{key}: with identity any a name brings no role with it, so the role {one!r} lets nobody in"
+            elif policy.identity != "any" and one not in known:
+                yield f"console.{key}: there is neither a person nor a role {one!r}"

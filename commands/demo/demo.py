@@ -150,7 +150,7 @@ def _link(this: Demo, port: int) -> str:
         try:
             return link_for(this.settings, ledger, this.approve_as or named("--by", None), port)
         except Misconfigured:
-            return address(port)
+            return address(this.settings, port)
 
 
 async def _deliver(this: Demo, client: Client) -> int:

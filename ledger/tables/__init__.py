@@ -4,7 +4,7 @@ from ledger.tables.actions import action
 from ledger.tables.cases import support_case, support_issue
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
-from ledger.tables.console import console_session, decision_outbox, sign_in_link
+from ledger.tables.console import console_password, console_session, decision_outbox, sign_in_link, sign_in_try
 from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
@@ -30,6 +30,7 @@ __all__ = [
     "compatibility",
     "condemnation",
     "condemned",
+    "console_password",
     "console_session",
     "counter",
     "decision",
@@ -54,6 +55,7 @@ __all__ = [
     "scope",
     "seen",
     "sign_in_link",
+    "sign_in_try",
     "support_case",
     "support_issue",
     "tool_result",

@@ -22,8 +22,30 @@ console_session = Table(
     number("began_at"),
     number("seen_at"),
     Column("ended_at", BigInteger),
+    words("way", server_default=text("'link'")),
 )
-"""`digest` is of the session's cookie. `seen_at` is the last request, to the minute; `ended_at` is set by signing out."""
+"""`digest` is of the session's cookie. `seen_at` is the last request, to the minute; `ended_at` is set by signing out.
+
+`way` is how the person came in: link, password or proxy.
+"""
+
+console_password = Table(
+    "console_password",
+    metadata,
+    words("person", primary_key=True),
+    words("hash"),
+    number("changed_at"),
+)
+"""`hash` is argon2's own text, with its parameters and salt. The password is kept nowhere."""
+
+sign_in_try = Table(
+    "sign_in_try",
+    metadata,
+    words("subject", primary_key=True),
+    number("since"),
+    number("tries"),
+)
+"""How often something was tried since an instant: `links`, `passwords`, or `name:` and the digest of one that was typed."""
 
 decision_outbox = Table(
     "decision_outbox",

@@ -9,10 +9,15 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx2
 from temporalio.client import Client
 
+from activities.gates.policy import load_policy
+from activities.gates.standing import InForce
+from config import HOME
 from connection import Unreachable
 from console.answers import Place
 from console.application import application
+from console.place import place_of
 from console.server import listening, server
+from contracts.console import ConsoleSetting
 from ledger import signed_in
 from ledger.db import Ledger
 from tests import children
@@ -73,13 +78,23 @@ async def nowhere() -> Client:
 
 @asynccontextmanager
 async def served(
-    ledger: Ledger, *, scheme: str = "http", connect: Callable[[], Awaitable[Client]] | None = None
+    ledger: Ledger,
+    *,
+    scheme: str = "http",
+    connect: Callable[[], Awaitable[Client]] | None = None,
+    policy: InForce | None = None,
+    setting: ConsoleSetting | None = None,
 ) -> AsyncIterator[Served]:
-    """The console over this ledger. With the scheme https it believes that TLS is in front of it."""
+    """The console over this ledger, by default with the shipped policy. With https it believes that TLS is in front.
+
+    `setting` is the table [console]: then it is reached by the address in it, as behind a proxy or with TLS.
+    """
     at = listening(0)
     host = f"127.0.0.1:{at.getsockname()[1]}"
     place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), QUEUE, "http://127.0.0.1:8233")
-    running = server(application(ledger, place, connect or nowhere))
+    if setting is not None:
+        place = place_of(setting, "127.0.0.1", at.getsockname()[1], QUEUE, "http://127.0.0.1:8233")
+    running = server(application(ledger, place, connect or nowhere, policy or load_policy(HOME / "policy.toml")), setting)
     served = asyncio.create_task(running.serve([at]))
     try:
         # Each visitor keeps their own cookies: the client keeps none.

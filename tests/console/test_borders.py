@@ -2,17 +2,21 @@
 
 import pytest
 
+from activities.gates.policy import load_policy
+from config import HOME
 from console.answers import Place
 from console.application import application
 from console.routes import GATE, OPEN, OPERATIONS, PAGES
 from ledger.db import Ledger
 from tests.console.serving import Served, nowhere
 
+SHIPPED = load_policy(HOME / "policy.toml")
+
 
 async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_somebody(console: Served) -> None:
     """Deny by default: a route that is not among those that are open answers nobody who is not signed in."""
     place = Place(frozenset({"h"}), frozenset({"http://h"}), "baton", "")
-    every = {route.path for route in application(console.ledger, place, nowhere).routes if hasattr(route, "path")}
+    every = {route.path for route in application(console.ledger, place, nowhere, SHIPPED).routes if hasattr(route, "path")}
     listed = {one.path for one in (*PAGES, *OPERATIONS)} | {one.removesuffix("/{path:path}") for one in OPEN}
     assert every == listed | {"/events", f"{GATE.path}/withdraw"}
     stranger = console.visitor()

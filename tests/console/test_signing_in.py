@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console.sessions import TRIES
 from ledger import signed_in
 from ledger.db import Ledger, now_us
+from ledger.sign_in_tries import LINKS
 from tests.console.serving import Served, served
 
 
@@ -61,9 +61,12 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_is(console: Serv
 async def test_who_tries_many_links_has_to_wait(console: Served) -> None:
     """Also with one that counts: nobody learns whether a guess was right."""
     link = console.ledger.tx_now(signed_in.make_link, "olga")
-    for number in range(TRIES):
+    for number in range(LINKS.most):
         assert (await console.visitor().post("/sign-in", link=f"guess-{number}")).status_code == 410
     assert (await console.visitor().post("/sign-in", link=link)).status_code == 429
+    # Another console on the same ledger is no second try.
+    async with served(console.ledger) as other:
+        assert (await other.visitor().post("/sign-in", link=link)).status_code == 429
 
 
 @pytest.mark.parametrize("after", [signed_in.LINK_LASTS, signed_in.LINK_LASTS + timedelta(days=30)])
@@ -93,6 +96,26 @@ def test_a_session_ends_when_it_is_idle_and_after_twelve_hours(ledger: Ledger, m
     _later(monkeypatch, signed_in.LASTS + timedelta(seconds=1))
     ledger.tx_now(signed_in.seen, session)
     assert ledger.read_now(signed_in.find, session) is None
+
+
+@pytest.mark.parametrize("after", [signed_in.IDLE, signed_in.LASTS])
+async def test_nothing_is_for_a_session_that_is_over(
+    console: Served, monkeypatch: pytest.MonkeyPatch, after: timedelta
+) -> None:
+    """Neither a page nor a form, however fresh its form is; at the last moment it was for it yet."""
+    visitor = await console.signed_in()
+    forms = (await visitor.get("/")).text.split('name="session" value="')[1].split('"')[0]
+    rest = timedelta(minutes=1)
+    passed = timedelta()
+    while passed + signed_in.IDLE - rest < after:
+        passed += signed_in.IDLE - rest
+        _later(monkeypatch, passed)
+        assert (await visitor.get("/")).status_code == 200
+    _later(monkeypatch, passed + signed_in.IDLE + rest if after == signed_in.IDLE else after + rest)
+    assert (await visitor.get("/")).status_code == 303
+    assert (await visitor.post("/runs/trace-1/gates/plan-1", session=forms)).status_code == 303
+    assert (await visitor.post("/sign-out", session=forms)).status_code == 403
+    assert (await visitor.get("/", accept="application/json")).status_code == 401
 
 
 def test_an_idle_session_is_over_and_does_not_come_back(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

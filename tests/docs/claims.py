@@ -16,6 +16,7 @@ from config import HOME
 from contracts.actions import ActionPolicy, ActionState, Rate, Tier
 from contracts.agents import Effort
 from contracts.check_limits import CheckLimits
+from contracts.console import ConsoleAccess
 from contracts.delivery.sizing import Need
 from contracts.delivery.testing import Verdict
 from contracts.detection import Standing
@@ -130,7 +131,8 @@ def _parts(text: str) -> list[str]:
 def _policy() -> list[str]:
     """The keys of policy.toml, with the table that each is in."""
     inner = (
-        *(("defaults", Defaults), ("people.NAME", Person), ("owners", Owners), ("gates.KIND", GateRule)),
+        *(("defaults", Defaults), ("people.NAME", Person), ("owners", Owners), ("console", ConsoleAccess)),
+        ("gates.KIND", GateRule),
         *(('actions."TYPE"', ActionPolicy), ('actions."TYPE".rate', Rate), ("agents.NAME", AgentFloor)),
         *(("rules", Rule), ("rules.when", Condition)),
     )

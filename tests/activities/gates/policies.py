@@ -18,6 +18,7 @@ from activities.gates.policy import (
     read_policy,
 )
 from contracts.actions import TIERS, ActionPolicy, Rate
+from contracts.console import ConsoleAccess
 from contracts.rules import Rule
 
 TEXT = """
@@ -64,6 +65,10 @@ adapter = "note"
 tier = "auto"
 reversible = "by git.push"
 accountable = "lead"
+
+[console]
+read = ["developer", "lead"]
+operate = ["lead"]
 
 [[rules]]
 name = "release branches"
@@ -140,6 +145,7 @@ RULES = some.builds(
     approvals=_maybe(some.integers(1, 3)),
     who=_maybe(WHO),
 )
+_SOME = some.lists(some.sampled_from(["*", "lead", "x", "olga"]), max_size=3, unique=True).map(tuple)
 POLICIES = some.builds(
     Policy,
     identity=some.sampled_from(["any", "known", "signed"]),
@@ -152,6 +158,7 @@ POLICIES = some.builds(
             keys=some.lists(some.sampled_from(KEYS), unique=True).map(tuple),
         ),
     ),
+    console=some.builds(ConsoleAccess, readers=_maybe(_SOME), operators=_maybe(_SOME)),
     owners=_maybe(some.builds(Owners, who=WHO, approvals=some.integers(1, 2))),
     gates=some.dictionaries(some.sampled_from(["plan", "change", "ceiling"]), GATES),
     pipelines=some.just({})

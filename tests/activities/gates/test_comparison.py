@@ -13,6 +13,9 @@ LOOSER = [
     ("people.maria.roles", ('["developer"]', '["developer", "lead"]')),
     ("people.petra", ("[people.maria]", '[people.petra]\nroles = ["lead"]\n[people.maria]')),
     ("owners", ('who = ["owner-role"]', 'who = ["owner-role", "maria"]')),
+    ("console.operate", ('operate = ["lead"]', 'operate = ["lead", "maria"]')),
+    ("console.read", ('read = ["developer", "lead"]', 'read = ["*"]')),
+    ("console.operate", ('operate = ["lead"]', 'operate = ["*"]')),
     ("gates.plan.who", ('["developer", "lead"]', '["developer", "lead", "petra"]')),
     ("gates.plan.deadline", ('lead"]\ndeadline = "P1D"', 'lead"]\ndeadline = "P2D"')),
     ("gates.change.approvals", ("approvals = 2", "approvals = 1")),
@@ -65,6 +68,24 @@ def test_of_two_lists_of_people_whoever_is_in_both_may_decide() -> None:
     assert both.refuses(both.gate("plan"), "approve", "olga", "x") is None
     assert both.refuses(both.gate("plan"), "approve", "maria", "x") == "'maria' may not decide this; it takes owner-role"
     assert both.refuses(both.gate("plan"), "reject", "maria", "x") is None
+
+
+def test_who_uses_the_console_is_compared_as_it_holds() -> None:
+    """A table that is left out means what identity makes of it; of two lists whoever is in both may."""
+    without = policy(('[console]\nread = ["developer", "lead"]\noperate = ["lead"]\n', ""))
+    assert [str(one) for one in compare(without, policy())] == [
+        "console.read: * -> developer, lead",
+        "console.operate: nobody -> lead",
+    ]
+    assert [one.key for one in loosened(without, policy())] == ["console.operate"]
+    both = together(without, policy())
+    assert (both.console.readers, both.console.operators) == (("developer", "lead"), ())
+    other = policy(('operate = ["lead"]', 'operate = ["owner-role", "lead"]'))
+    assert together(other, policy(('operate = ["lead"]', 'operate = ["owner-role"]'))).console.operators == ("owner-role",)
+    assert compare(policy(), policy(('["developer", "lead"]\noperate', '["lead", "developer"]\noperate'))) == ()
+    # An older policy keeps its bytes, and so its digest where it is kept.
+    assert "console" not in without.model_dump(mode="json", by_alias=True)
+    assert policy().model_dump(mode="json", by_alias=True)["console"] == {"read": ["developer", "lead"], "operate": ["lead"]}
 
 
 def test_owners_are_named_without_owners() -> None:
