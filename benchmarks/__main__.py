@@ -71,6 +71,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
     )
     parser.add_argument("--only", action="append", help="packages, review: the name of one package; may be repeated")
+    parser.add_argument("--held-out", action="store_true", help="review: the defects that no rule was chosen by")
     parser.add_argument("--profile", type=Path, help="pipeline: folder for CPU profiles; ignore the times then")
     return parser.parse_args(given)
 
@@ -91,7 +92,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         chosen = [one for one in packages.listed() if asked.only is None or one.name in asked.only]
         return await packages.run(_say, chosen)
     if asked.name == "review":
-        return await review.run(_say, [one for one in review.listed() if asked.only is None or one.name in asked.only])
+        listed = review.listed(review.HELD_OUT if asked.held_out else review.LIST)
+        return await review.run(_say, [one for one in listed if asked.only is None or one.name in asked.only])
     if asked.name == "diagnosis":
         return await diagnosis.run(diagnosis.Sizes(asked.rounds or diagnosis.Sizes.rounds), _say)
     if asked.name == "gates":

@@ -17,9 +17,11 @@ from contracts.diagnosis_input import Service
 from contracts.diagnosis_parts import ProposedChange
 from contracts.effects.file_write import FileWrite
 from contracts.effects.targets import FolderTarget
+from contracts.text import visible
 from ledger import artifacts
 from ledger.db import Ledger, from_us, now_us
 from tests import ledgers
+from tests.hostile import orders
 from tests.ledger.samples import ref
 
 INI = "[pay]\nbank = here\nrate = 19\n"
@@ -146,6 +148,24 @@ async def test_what_is_not_sure_is_a_persons(ask: Ask, place: Path) -> None:
         assert (made.arguments, why in made.why) == ("", True), made.why
     # Of two files of one name the whole path says which.
     assert json.loads((await ask(*both, file=str(both[1]))).arguments)["path"] == "b/shop.ini"
+
+
+async def test_orders_lead_to_no_other_file_and_no_other_setting(ask: Ask, place: Path) -> None:
+    """An agent that obeys puts them into each field that it has: the file is the declared one, and one value of it changes."""
+    for kind, order in orders.texts().items():
+        line = visible(" ".join(order.split("\n"))[:200])[:300]  # other characters no contract lets through
+        for field, said in (("file", line), ("name", line), ("value", order[:1000])):
+            made = await ask(**{field: said})
+            if not made.arguments:
+                assert made.why, kind
+                continue
+            assert (field, json.loads(made.arguments)["path"]) == ("value", "shop.ini"), kind
+            changes = [one for one in made.diff if one[2] in "+-"][2:]
+            assert changes == ["| -rate = 19", f"| +rate = {said}"], kind
+        patched = await ask(kind="file", name="shop.ini", value=order[:1000])
+        assert (patched.arguments, bool(patched.why)) == ("", True), kind
+    assert (place / "shop.ini").read_text() == INI
+    assert json.loads((await ask()).arguments)["path"] == "shop.ini"
 
 
 async def test_a_change_that_a_gate_cannot_show_is_not_prepared(ask: Ask, place: Path) -> None:
