@@ -45,7 +45,7 @@ ABOUT = {
     "pipeline": "four stages against plain Temporal: throughput, CPU, memory, history; about 4 minutes",
     "proof": "referee, own tests and sabotage after a green check, in seconds beside the check itself; about 2 minutes",
     "provenance": "impact and find on a ledger of 10,000 runs: milliseconds; about 2 minutes",
-    "review": "40 published defects: how many a review without a model tells; downloads the releases; about 4 minutes",
+    "review": "40 published defects, or 16 others: how many a review without a model tells; downloads them; about 4 minutes",
     "sweep": "seconds until what was approved in a run that Temporal ended is delivered, also without a leader; 4 minutes",
     "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
 }
