@@ -14,6 +14,7 @@ import config
 import setting_digests
 from activities.actions.declared import Targets
 from activities.actions.deliver import Actions
+from activities.actions.edits import Edits
 from activities.actions.email_send import HERE
 from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
@@ -195,6 +196,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         ).prepare_environment,
         Cleanup(repositories).drop_workspaces,
         preparing.prepare_action,
+        Edits(ledger, targets).prepare_edit,
         actions.perform,
         actions.deliver,
         actions.resolve,

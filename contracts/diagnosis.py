@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.actions import Receipt
 from contracts.base import Contract, is_empty, is_none
+from contracts.diagnosis_edits import PreparedEdit, PrepareEdit
 from contracts.diagnosis_input import DiagnosisInput
 from contracts.diagnosis_parts import (
     CheckDiagnosis,
@@ -68,8 +69,9 @@ class FixOutcome(Contract):
 
     fix: Fix
     became: Literal["made", "failed", "escalated", "not_chosen", "proposed"] = Field(
-        description="made: its action has a receipt. failed: it has none, or a bad one. escalated: no action is declared, "
-        "so that a person does it. not_chosen: the weigher or a person left it out. proposed: the run only reports"
+        description="made: its action has a receipt, or nothing was left to do. failed: it has none, or a bad one. "
+        "escalated: no action is declared, or it is not clear what to write, so that a person does it. "
+        "not_chosen: the weigher or a person left it out. proposed: the run only reports"
     )
     why: str = ""
     receipt: Receipt | None = Field(default=None, exclude_if=is_none)
@@ -146,6 +148,8 @@ CONTRACTS: tuple[type[Contract], ...] = (
     DiagnosisReport,
     Incident,
     Investigation,
+    PreparedEdit,
+    PrepareEdit,
     ServiceTask,
     Snapshot,
     TakeSnapshot,

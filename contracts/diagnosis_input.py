@@ -93,6 +93,13 @@ class DiagnosisInput(PipelineInput, name="diagnosis_input/1"):
     since: datetime | None = Field(default=None, description="the logs from when on, as 2026-11-30T08:00Z; None: all")
     until: datetime | None = Field(default=None, description="the logs until when; None: all")
     report_only: bool = Field(default=False, description="true: nobody is asked, and no fix is made; the report proposes them")
+    edit: Annotated[tuple[Name, ...], Typed(option="--edit")] = Field(
+        default=(),
+        max_length=20,
+        exclude_if=is_empty,
+        description="a target of kind folder beneath which the services' configuration files may be written; once per target. "
+        "None: a person changes them",
+    )
     service_minutes: int = Field(
         default=60, ge=1, le=2880, description="after so many minutes a service that has no diagnosis is reported without one"
     )

@@ -5,6 +5,7 @@ from typing import Any
 from temporalio import workflow
 
 from contracts.diagnosis import DiagnosisReport
+from contracts.diagnosis_edits import EDIT
 from contracts.diagnosis_input import DiagnosisInput
 from workflows.diagnosis_steps import Course, checkpoint, diagnose, fix, plan, weigh
 from workflows.kit.pipeline import Pipeline
@@ -35,7 +36,9 @@ class Diagnosis(Pipeline[DiagnosisInput, DiagnosisReport]):
         """The types of action that the services' declared ways to mend them are of."""
         if asked.report_only:
             return ()
-        return ("command.run",) if any(one.restart for one in asked.services) else ()
+        restart = ("command.run",) if any(one.restart for one in asked.services) else ()
+        edit = (EDIT,) if asked.edit else ()
+        return (*restart, *edit)
 
     async def story(self, asked: DiagnosisInput) -> None:
         """From logs to causes and fixes. What could not be diagnosed is in the report, and holds nobody up."""

@@ -177,7 +177,7 @@ async def fix(course: Course) -> None:
         if one.id not in wanted:
             course.became[one.id] = FixOutcome(fix=one, became="not_chosen")
     for one in course.chosen:
-        course.became[one.id] = await mend(course.kit, course.asked.named(one.service), one)
+        course.became[one.id] = await mend(course.kit, course.asked.named(one.service), one, course.asked.edit)
 
 
 def _subject(course: Course) -> str:

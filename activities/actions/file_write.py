@@ -10,6 +10,7 @@ from pathlib import Path
 from activities.actions.adapter import TargetRefused
 from activities.actions.declared import Targets
 from activities.files.paths import PathRefused, folder_of, make_parents, read_file, validate
+from activities.running.failpoints import reach
 from contracts.actions import Receipt
 from contracts.base import sha256
 from contracts.effects.file_write import FileWrite
@@ -65,15 +66,9 @@ class FileWriteAdapter:
         wanted, folder = self._wanted(arguments)
         data = (wanted.text or "").encode() if wanted.artifact is None else self._read(wanted.artifact)
         path = validate(wanted.path)
-        there = _digest(folder, path)
-        if there != wanted.replaces:
-            stands = f"a file with digest {there} is there" if there else "no file is there"
-            meant = (
-                f"the one with digest {wanted.replaces} was to be replaced" if wanted.replaces else "none was to be replaced"
-            )
-            raise TargetRefused(f"{path}: {stands}, and {meant}; nothing was written")
+        _as_said(folder, path, wanted)
         make_parents(folder, path)
-        _put(folder, path, data, _temporary(wanted), new=wanted.replaces is None)
+        _put(folder, path, data, wanted)
         return wanted.digest
 
     def _wanted(self, arguments: bytes) -> tuple[FileWrite, Path]:
@@ -99,26 +94,56 @@ def _digest(folder: Path, path: str) -> str | None:
         raise TargetRefused(f"{path} is a folder, or lies in something that is none") from None
 
 
-def _put(folder: Path, path: str, data: bytes, temporary: str, *, new: bool) -> None:
-    """Give the bytes their name in one step. A file that appeared meanwhile stays, where none was to be replaced."""
+def _as_said(folder: Path, path: str, wanted: FileWrite) -> None:
+    """Raise `TargetRefused` unless what is there is what the action is to replace: that file, or none."""
+    there = _digest(folder, path)
+    if there == wanted.replaces:
+        return
+    stands = f"a file with digest {there} is there" if there else "no file is there"
+    meant = f"the one with digest {wanted.replaces} was to be replaced" if wanted.replaces else "none was to be replaced"
+    raise TargetRefused(f"{path}: {stands}, and {meant}; nothing was written")
+
+
+def _put(folder: Path, path: str, data: bytes, wanted: FileWrite) -> None:
+    """Give the bytes their name in one step. A file that appeared or changed meanwhile stays."""
+    temporary = _temporary(wanted)
     with folder_of(folder, path) as (parent, name):
-        mode = 0o644 if new else stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        if new:
-            _linked(parent, temporary, name, path)
-        else:
-            os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        before = None if wanted.replaces is None else os.stat(name, dir_fd=parent, follow_symlinks=False)
+        try:
+            _whole(parent, temporary, data, before, path)
+            reach("file.before_rename")
+            if before is None:
+                _linked(parent, temporary, name, path)
+            else:
+                _as_said(folder, path, wanted)
+                os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except TargetRefused:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
+            raise
         # Opened once more: the first may be good for looking up names and nothing else.
         beside = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
         try:
             os.fsync(beside)
         finally:
             os.close(beside)
+
+
+def _whole(parent: int, temporary: str, data: bytes, before: os.stat_result | None, path: str) -> None:
+    """Write the bytes under their temporary name, with owner, group and mode of the file that they replace."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        ours = os.fstat(file.fileno())
+        if before is not None and (before.st_uid, before.st_gid) != (ours.st_uid, ours.st_gid):
+            try:
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            except PermissionError:
+                whose = f"{path} belongs to another user or group than this worker's"
+                raise TargetRefused(f"{whose}, which would lose it; nothing was written") from None
+        os.fchmod(file.fileno(), 0o644 if before is None else stat.S_IMODE(before.st_mode))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _linked(parent: int, temporary: str, name: str, path: str) -> None:

@@ -33,6 +33,7 @@ Point = Literal[
     "action.before_receipt",  # the target has it, the ledger does not know
     "action.in_receipt",  # the receipt is written, and not committed
     "action.before_completion",  # the receipt is committed, Temporal does not know
+    "file.before_rename",  # the new file is whole under its temporary name, the former one has its own
     "message.before_send",  # a message is claimed, nothing is sent
     "message.before_record",  # the channel has it, the ledger does not know
     "message.after_record",  # the ledger knows that it was sent

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ledger.figures.period import Period
     from ledger.figures.quality import Quality
 
-Of = Literal["agents", "pipelines", "actions", "value"]
+Of = Literal["agents", "pipelines", "actions", "value", "support"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,7 +23,10 @@ def add_to(app: typer.Typer) -> None:
 
 def figures(
     of: Annotated[
-        Of, typer.Argument(help="Group by agent version, by pipeline, by type of action; value: what cases cost and saved.")
+        Of,
+        typer.Argument(
+            help="Group by agent version, by pipeline, by type of action; value: what cases cost and saved; support: tickets."
+        ),
     ] = "agents",
     since: Since = None,
     until: Until = None,
@@ -36,7 +39,9 @@ def figures(
     could_not; for a pipeline, the share of runs that needed a person at a stuck, clarify or ceiling gate. STEPPED UP is the
     share of steps in which a better model took over after an unusable reply or an unsure end. For types of action: how many
     there were, how people decided on them, and how many another action took back (UNDONE). For value: of runs that ended, what
-    a finished case cost, how long gates were open before a decision, and what was saved where [minutes_before] is declared.
+    a finished case cost, how long gates were open before a decision, and what was saved where [minutes_before] is declared. For
+    support: of tickets whose case ended, by desk and category, the time to the first reply and to the end, the share that was
+    finished without a person, and the cost.
     """
     out, asked = Out(as_json=as_json), period(since, until, datetime.now(UTC))
     if of == "actions":
@@ -44,6 +49,9 @@ def figures(
         return
     if of == "value":
         _value(out, asked, project, told(asked, until))
+        return
+    if of == "support":
+        _support(out, asked, project, told(asked, until))
         return
     with open_ledger(settings()) as ledger:
         from ledger.figures import quality
@@ -85,6 +93,23 @@ def _value(out: Out, asked: "Period", project: str | None, when: str) -> None:
         f"{when}; WAITED: minutes that gates were open, the most that people can have taken; nobody records when they looked"
     )
     out.line("SAVED: at least and at most, by [minutes_before]; -: nobody has declared what a case took before")
+
+
+def _support(out: Out, asked: "Period", project: str | None, when: str) -> None:
+    """How the tickets of support desks were dealt with."""
+    from commands.look.support import columns, fields, row
+
+    with open_ledger(settings()) as ledger:
+        from ledger.figures.support import support
+
+        found = ledger.read_now(support, asked, project)
+    figures = [fields(*key, one) for key, one in found.items()]
+    out.document(of="support", since=asked.since, until=asked.until, project=project, figures=figures)
+    if not found:
+        out.note(f"no ticket's case ended from {when}")
+        return
+    out.table(columns, [row(*key, one) for key, one in found.items()], words=("ENDINGS",))
+    out.line(f"{when}; times from the case's opening; NO PERSON: finished, and nobody had to decide or to act")
 
 
 def _actions(out: Out, asked: "Period", project: str | None, when: str) -> None:

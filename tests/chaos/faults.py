@@ -13,8 +13,9 @@ from tests.chaos.fleet import Worker
 from tests.chaos.scenario import Scenario
 from tests.stack import PATIENCE, until
 
-POINTS: tuple[str, ...] = tuple(point for point in get_args(Point) if not point.startswith(("load.", "message.", "support.")))
-"""Those that a delivery passes; those of loads, messages and cases are killed in `tests/activities`."""
+ELSEWHERE = ("file.", "load.", "message.", "support.")
+POINTS: tuple[str, ...] = tuple(point for point in get_args(Point) if not point.startswith(ELSEWHERE))
+"""Those that a delivery passes; those of files, loads, messages and cases are killed in `tests/activities`."""
 OFTEN = {"model": 6, "tool": 4, "journal": 3, "workflow": 8}
 """A point of this kind acts after it was passed up to so many times; the others are passed a few times in a run."""
 ZOMBIES = ("model.before_settle", "tool.before_result", "action.before_receipt", "model.before_completion")

@@ -11,6 +11,7 @@ from contracts.tables import Mapping
 from tests import scripts
 from tests.evals.cases import case_of, measured
 from tests.evals.mapping import CASES, FOLDER, judged, proposed
+from tests.hostile import orders
 from tests.scripts import answer, says, unsure
 
 each = pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
@@ -41,6 +42,14 @@ async def test_the_fallback_is_measured_too() -> None:
         if judged(case, made) == "":
             met.add(path.stem)
     assert met == {"same-names", "cell-gives-orders"}
+
+
+async def test_orders_beside_the_columns_map_nothing() -> None:
+    """Without a model, columns that are called by orders of every kind leave the mapping as it is."""
+    task = MapTask.model_validate(case_of(FOLDER / "same-names.json")["task"])
+    ordered = task.model_copy(update={"header": (*orders.texts().values(), *task.header)})
+    made, clean = [await FUNCTIONS["same_names"].make(Given(one)) for one in (ordered, task)]
+    assert made == clean
 
 
 @pytest.mark.parametrize("name", ["german-shop", "zone-in-header", "two-amounts"])

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 LOGFILES = "tests/activities/logfiles/test_sources.py"
+EDITS = "tests/activities/actions/test_edits.py"
 
 MUTANTS = (
     Mutant(
@@ -52,5 +53,53 @@ MUTANTS = (
         old="timeout=limit.total_seconds()",
         new="timeout=None",
         tests=("tests/workflows/test_diagnosis_children.py::test_a_slow_service_holds_nobody_up",),
+    ),
+    Mutant(
+        name="fix-outside-declared",
+        promise="A fix writes no file that lies beside the declared folder.",
+        file="activities/actions/edits.py",
+        old="            if whole.is_relative_to(folder):",
+        new="            if True:",
+        tests=(f"{EDITS}::test_nothing_leads_beside_the_declared_place",),
+    ),
+    Mutant(
+        name="fix-of-any-file",
+        promise="A fix is of a configuration file that was declared for its service, whatever an agent names.",
+        file="activities/actions/edits.py",
+        old="    if len(found) != 1:",
+        new="    if len(found) > 1:",
+        tests=(f"{EDITS}::test_what_is_not_sure_is_a_persons",),
+    ),
+    Mutant(
+        name="read-only-written",
+        promise="What is read-only is left to a person.",
+        file="activities/actions/edits.py",
+        old="        if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or ",
+        new="        if ",
+        tests=(f"{EDITS}::test_what_is_not_sure_is_a_persons",),
+    ),
+    Mutant(
+        name="first-of-two-settings",
+        promise="Of two settings of one name none is changed by chance.",
+        file="activities/files/settings.py",
+        old="        if len(found) > 1:",
+        new="        if False:",
+        tests=("tests/activities/files/test_settings.py::test_what_is_not_clear_is_not_changed",),
+    ),
+    Mutant(
+        name="more-than-one-value",
+        promise="A changed file counts only if exactly one value of it is another.",
+        file="activities/files/settings.py",
+        old="            if form.read(candidate) == expected:",
+        new="            if form.read(candidate):",
+        tests=("tests/activities/files/test_settings.py",),
+    ),
+    Mutant(
+        name="saved-meanwhile-lost",
+        promise="What somebody saves while a file is replaced stays.",
+        file="activities/actions/file_write.py",
+        old="                _as_said(folder, path, wanted)",
+        new="                pass",
+        tests=("tests/activities/actions/test_beneath.py::test_what_changes_while_it_is_written_stays",),
     ),
 )

@@ -77,6 +77,12 @@ def ail(folder: Path) -> Ailing:
     return Ailing(folder, address)
 
 
+def pays(folder: Path) -> set[int]:
+    """What the service pay answers when it is started anew, with the settings that are there now."""
+    with _serving(folder, "pay", str(folder / "pay" / "pay.ini")) as pay:
+        return _ask(pay)
+
+
 async def diagnose(stack: Stack, services: list[dict[str, Any]], **more: Any) -> WorkflowHandle[Any, DiagnosisReport]:
     """Start a diagnosis as `temporal workflow start` would."""
     asked: dict[str, Any] = {"owner": "olga", "services": services, **more}

@@ -15,6 +15,7 @@ from contracts.load import LoadReport
 from ledger import handoffs
 from tests import scripts
 from tests.activities.loads.places import CONTRACT, MAPPING, TABLE, Place, csv, tables
+from tests.hostile import orders
 from tests.scripts import answer, says
 from tests.stack import Stack, result_of, stack
 
@@ -282,11 +283,12 @@ async def test_a_cell_that_gives_orders_changes_no_target_and_no_tier(client: Cl
         place.contract.write_text(
             json.dumps(CONTRACT | {"properties": CONTRACT["properties"] | {"customer": {"type": "string"}}})
         )
-        place.file(csv(f'1,"{HOSTILE}",5,'))
+        told = [HOSTILE, *orders.texts().values()]
+        place.file(csv(*(f'{number},"{said.replace(chr(34), chr(34) * 2)}",5,' for number, said in enumerate(told, 1))))
         run = await started(running, "load-hostile", ASKED)
         view = await running.gate(run, "plan-1")
         assert "map amount = '0' in every row" in view.facts
-        assert view.title.endswith("load 1 row of orders.csv into orders")
+        assert view.title.endswith(f"load {len(told)} rows of orders.csv into orders")
         assert place.rows() == []
         await running.decide(view, "request_changes", note="take the amount from the file")
         again = await running.approve(run, "plan-2")
@@ -294,7 +296,8 @@ async def test_a_cell_that_gives_orders_changes_no_target_and_no_tier(client: Cl
         mapped = [one for one in await _handoffs(running, again.trace) if one.producer.agent == "mapper"]
         assert {one.taint for one in mapped} == {("file",)}
         assert (report.state, report.into) == ("done", "orders")
-        assert [(row[1], float(row[2])) for row in place.rows()] == [(HOSTILE, 5.0)]
+        # Each cell is what it was: text in its column, and nothing else.
+        assert [(row[1], float(row[2])) for row in place.rows()] == [(said, 5.0) for said in told]
 
 
 async def _handoffs(running: Stack, trace: str) -> list[Any]:

@@ -21,6 +21,7 @@ from activities.actions.sending import Sender
 from activities.git import Mirrors
 from activities.sandbox import Sandbox
 from contracts.actions import Deliver, Receipt
+from contracts.base import sha256
 from contracts.effects import ARGUMENTS
 from contracts.effects.targets import Target
 from contracts.intents import Arguments, Intent
@@ -40,6 +41,9 @@ PAY = {
     "rows": 1,
     "undo": "refund",
 }
+WRONG = "rate = 19\n"
+"""What stands in every file that is to be corrected."""
+
 REFUND = PAY | {"about": "gives it back", "sql": "update account set cents = cents + :cents where name = :name"}
 del REFUND["undo"]
 POSTS = "import urllib.request as u; u.urlopen('{web}/{{event}}', b'1')"
@@ -98,6 +102,10 @@ def wanted(origin: Path) -> dict[str, tuple[str, dict[str, Any]]]:
             {"target": "books", "table": "accounts", "file": "a.csv", "digest": "a" * 64, "plan": "b" * 64, "rows": 1},
         ),
         "file": ("file.write", {"target": "notices", "path": "a/today.txt", "text": "closed\n"}),
+        "edit": (
+            "file.write",
+            {"target": "notices", "path": "shop.ini", "text": "rate = 7\n", "replaces": sha256(WRONG.encode())},
+        ),
         "mail": (
             "email.send",
             {"target": "post", "event": "hello/7", "to": ["olga@example.org"], "subject": "Hello", "text": "We are closed.\n"},
@@ -221,6 +229,7 @@ class Outside:
             **self.paid(),
             "load": self.opened(),
             "file": len(list((self.folder / "notices").rglob("*.txt"))),
+            "edit": len([one for one in (self.folder / "notices").rglob("*.ini") if one.read_text() != WRONG]),
             "mail": len(mail.kept),
             "deploy": len([path for path in web.kept if path.endswith("deploys/7")]),
             "push": made.count("pushed"),

@@ -1,11 +1,13 @@
 """`file.write` stays beneath its folder, replaces only what it was told to, and leaves no half file."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from activities.actions import file_write
 from activities.actions.adapter import TargetRefused
 from activities.actions.declared import Targets
 from activities.actions.file_write import FileWriteAdapter
@@ -70,6 +72,41 @@ def test_a_path_that_leads_elsewhere_is_refused_before_an_intent(adapter: FileWr
     """Upwards, absolute, into git's own files, or one that does not look like what it is."""
     with pytest.raises(PathRefused):
         adapter.check(stored(path))
+
+
+def test_what_changes_while_it_is_written_stays(
+    adapter: FileWriteAdapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody saves the file between the comparison and the new name: theirs is kept, and nothing is left beside it."""
+    file = tmp_path / "notices" / "shop.ini"
+    file.write_text("old\n")
+    monkeypatch.setattr(file_write, "reach", lambda point: file.write_text("theirs\n"))
+    with pytest.raises(TargetRefused, match="was to be replaced; nothing was written"):
+        adapter.send(stored("shop.ini", replaces=sha256(b"old\n")), NOW)
+    assert (file.read_text(), [one.name for one in file.parent.iterdir()]) == ("theirs\n", ["shop.ini"])
+
+
+def test_a_file_keeps_its_owner(adapter: FileWriteAdapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given to the new file, or the file is left alone: its program could not read it any more."""
+    file = tmp_path / "notices" / "shop.ini"
+    file.write_text("old\n")
+    given = list[tuple[int, int]]()
+    real = os.fstat
+
+    def other(descriptor: int) -> os.stat_result:
+        found = list(real(descriptor))
+        return os.stat_result([*found[:4], found[4] + 1, *found[5:]])
+
+    def refuse(descriptor: int, owner: int, group: int) -> None:
+        given.append((owner, group))
+        raise PermissionError
+
+    monkeypatch.setattr(file_write.os, "fstat", other)
+    monkeypatch.setattr(file_write.os, "fchown", refuse)
+    with pytest.raises(TargetRefused, match="belongs to another user"):
+        adapter.send(stored("shop.ini", replaces=sha256(b"old\n")), NOW)
+    assert (file.read_text(), [one.name for one in file.parent.iterdir()]) == ("old\n", ["shop.ini"])
+    assert given == [(file.stat().st_uid, file.stat().st_gid)]
 
 
 def test_no_link_is_followed(adapter: FileWriteAdapter, tmp_path: Path) -> None:

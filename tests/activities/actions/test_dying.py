@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from ledger import actions
 from ledger.db import now_us
 from ledger.tables import action
 from tests import forks
-from tests.activities.actions.cases import approved, deliver, wanted
+from tests.activities.actions.cases import WRONG, approved, deliver, wanted
 from tests.activities.actions.conftest import World
 from tests.children import finished
 
@@ -30,6 +31,8 @@ LEASED, ASKED, SENT, WRITTEN, SETTLED = (
 )
 POINTS = {LEASED: (0, "sent"), ASKED: (0, "sent"), SENT: (1, "found"), WRITTEN: (1, "found"), SETTLED: (1, "sent")}
 """Where a worker dies; how often it has happened by then, and how the next one knows the outcome."""
+
+RENAMED = "file.before_rename"
 
 BLIND = {"blind", "mail"}
 """Targets that cannot be asked: what may have been sent stays unknown until a person has found out."""
@@ -52,6 +55,7 @@ async def seen(world: World) -> dict[str, Seen]:
 
 async def _at(world: World, point: str) -> Seen:
     before, asked = world.effects(), wanted(world.outside.origin)
+    _wrong(world, point)
     meant = {name: approved(world.ledger, adapter, _own(arguments, point)) for name, (adapter, arguments) in asked.items()}
     await _killed(world, point, meant)
     by_then = _since(before, world.effects())
@@ -80,6 +84,29 @@ def test_many_kills_hit(world: World, seen: dict[str, Seen]) -> None:
     assert {adapter for adapter, _ in asked.values()} == set(ARGUMENTS)
     assert all(one.outcomes.keys() == asked.keys() for one in seen.values())
     assert sum(len(one.outcomes) for one in seen.values()) >= 50
+
+
+async def test_a_half_written_file_is_taken_up(world: World) -> None:
+    """Killed with the new file whole beside the former one: that one is still read, and the next worker writes it once."""
+    file = _wrong(world, RENAMED)
+    adapter, arguments = wanted(world.outside.origin)["edit"]
+    meant = {"edit": approved(world.ledger, adapter, _own(arguments, RENAMED))}
+    await _killed(world, RENAMED, meant)
+    assert file.read_text() == WRONG
+    assert len(list(file.parent.iterdir())) == 2
+    _lose_leases(world)
+    assert await _again(world, meant["edit"]) == "sent"
+    assert (file.read_text(), [one.name for one in file.parent.iterdir()]) == ("rate = 7\n", [file.name])
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def _wrong(world: World, point: str) -> Path:
+    """A file that is to be corrected, for the worker that dies at this point."""
+    file = world.outside.folder / "notices" / point.replace(".", "-") / "shop.ini"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(WRONG)
+    file.chmod(0o640)
+    return file
 
 
 def _own(arguments: dict[str, object], point: str) -> dict[str, object]:
