@@ -126,7 +126,7 @@ def _revision(connection: Connection) -> str | None:
 
 @functools.cache
 def revisions() -> Sequence[str]:
-    """This release's, oldest first, by the names of their files: every command asks, and to load Alembic for it takes longer."""
+    """This release's, oldest first, by the names of their files: every command asks, and loading Alembic takes its time."""
     return sorted(file.name.partition("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
