@@ -96,7 +96,7 @@ def _likeness(template: list[str], words: list[str]) -> float:
     # A place that differs anyway says nothing for or against.
     if not (fixed := len(template) - template.count(ANY)):
         return 1.0
-    same = sum(map(eq, template, words))
+    same: int = sum(map(eq, template, words))
     if fixed < len(template):
         same -= sum(old == new == ANY for old, new in zip(template, words, strict=True))
     return same / fixed
