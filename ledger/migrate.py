@@ -4,14 +4,12 @@ Migrations only go forward, all of them in one transaction. The row of `compatib
 may still use the ledger: by that an older release knows whether it can work beside a newer one.
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +18,9 @@ from ledger.db import Ledger
 from ledger.outages import explained, told, unavailable
 from ledger.sessions import POOLED
 from ledger.tables import compatibility, metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -99,14 +100,13 @@ def _barred(connection: Connection) -> str:
 
 
 def _compared(connection: Connection) -> Standing:
-    at = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(_config())
-    head = scripts.get_current_head() or ""
+    at, known = _revision(connection), revisions()
+    head = known[-1]
     if at == head:
         return Standing(at, head, "current", _missing(connection))
     if at is None:
         return Standing(at, head, "empty")
-    if at in {script.revision for script in scripts.walk_revisions()}:
+    if at in known:
         return Standing(at, head, "older")
     # Revisions are four-digit numbers, so they compare as texts.
     oldest = (
@@ -115,6 +115,19 @@ def _compared(connection: Connection) -> Standing:
     if oldest is None or oldest > head:
         return Standing(at, head, "too_new")
     return Standing(at, head, "newer", _missing(connection))
+
+
+def _revision(connection: Connection) -> str | None:
+    """Of the ledger, as Alembic has written it; None if it was never migrated."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+@functools.cache
+def revisions() -> Sequence[str]:
+    """This release's, oldest first, by the names of their files: every command asks, and loading Alembic takes its time."""
+    return sorted(file.name.partition("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def _missing(connection: Connection) -> tuple[str, ...]:
@@ -131,6 +144,8 @@ def _migrated(connection: Connection) -> Standing:
     found = _standing(connection)
     if found.state not in ("empty", "older") or found.problem:
         return found
+    from alembic import command
+
     config = _config()
     config.attributes["connection"] = connection
     try:
@@ -151,7 +166,9 @@ def _migrated(connection: Connection) -> Standing:
     return _standing(connection)
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     # Read as a .ini value, in which a single % begins the name of another one.
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))

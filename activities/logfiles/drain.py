@@ -6,6 +6,7 @@ The idea is that of P. He, J. Zhu, Z. Zheng and M. R. Lyu, "Drain: An Online Log
 
 import re
 from dataclasses import dataclass, field
+from operator import eq
 
 from activities.logfiles.records import Record
 
@@ -91,7 +92,11 @@ def _words(said: str) -> list[str]:
 
 
 def _likeness(template: list[str], words: list[str]) -> float:
-    same = sum(old == new and old != ANY for old, new in zip(template, words, strict=True))
+    """The share of the template's own words that stand at the same places of the line, which has as many words."""
     # A place that differs anyway says nothing for or against.
-    fixed = sum(old != ANY for old in template)
-    return same / fixed if fixed else 1.0
+    if not (fixed := len(template) - template.count(ANY)):
+        return 1.0
+    same: int = sum(map(eq, template, words))
+    if fixed < len(template):
+        same -= sum(old == new == ANY for old, new in zip(template, words, strict=True))
+    return same / fixed

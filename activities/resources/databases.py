@@ -106,7 +106,7 @@ def usable_url(table: str, said: str) -> URL:
     return url
 
 
-def open_sqlite(url: URL, mode: Literal["ro", "rw"], seconds: int = SECONDS) -> sqlite3.Connection:
+def open_sqlite(url: URL, mode: Literal["ro", "rw"], seconds: int) -> sqlite3.Connection:
     """A connection whose statements together may take so many seconds."""
     # The file is never made: a wrong path is an error, not an empty database.
     connection = sqlite3.connect(f"file:{_quoted(url.database or '')}?mode={mode}", uri=True, check_same_thread=False)
@@ -118,7 +118,7 @@ def open_sqlite(url: URL, mode: Literal["ro", "rw"], seconds: int = SECONDS) -> 
 
 def _sqlite(url: URL) -> Engine:
     def connect() -> sqlite3.Connection:
-        return open_sqlite(url, "ro")
+        return open_sqlite(url, "ro", SECONDS)
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 

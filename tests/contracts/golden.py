@@ -4,6 +4,7 @@
 A contract that was never released may change as it likes: delete its file, then write.
 """
 
+import functools
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ def path_of(name: str, folder: Path = FOLDER) -> Path:
     return folder / f"{name.replace('/', '_v')}.json"
 
 
+@functools.cache
 def rendered(contract: type[Contract]) -> str:
     """The contract's schema as it is kept: what a reader accepts."""
     return json.dumps(contract.model_json_schema(mode="validation"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"

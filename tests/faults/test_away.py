@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ from sqlalchemy import Connection, func, select
 from temporalio.client import Client, WorkflowUpdateStage
 from temporalio.common import RetryPolicy
 
-from commands.server import ROOT
 from ledger import db
 from ledger.db import Ledger
 from ledger.migrate import standing
 from ledger.tables import reservation
-from tests import scripts
+from tests import forks, scripts
 from tests.faults.databases import Mortal, locked, mortal
 from tests.faults.looking import rounds, waits_for_the_ledger
 from tests.faults.record import once, record, sound
@@ -122,9 +120,9 @@ def lost_calls(connection: Connection) -> int:
 
 
 def start_worker(folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
-    """`python worker.py` with this ledger, and nothing else set."""
+    """A worker process with this ledger, and nothing else set."""
     variables = {"PATH": os.defpath, "BATON_STATE": str(folder), "BATON_LEDGER_URL": url}
-    return subprocess.run([sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run(forks.program("worker"), env=variables, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_a_worker_ends_with_the_reason_where_the_ledger_is_away(tmp_path: Path) -> None:

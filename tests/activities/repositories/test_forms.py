@@ -105,7 +105,7 @@ def test_modes_links_and_their_targets_are_named(tmp_path: Path) -> None:
 def test_many_and_large_files_are_counted(facts: Facts) -> None:
     """Ten are named, the others counted; what is too large to be looked at is said, and so are long lines."""
     many = {f"f{number:02}": b"a\n" for number in range(NAMED + 3)}
-    large = {"large": b"x\n" * (LARGEST // 2 + 1), "long": b"y" * 3000 + b"\n"}
+    large = {"large": (b"x" * 99 + b"\n") * (LARGEST // 100 + 1), "long": b"y" * 3000 + b"\n"}
     found = facts(many | {"large": b"x\n"}, dict.fromkeys(many, b"a\r\n") | large)
     assert found[0].endswith("; f09: LF → CRLF; and 3 more")
     assert found[1:] == (
