@@ -6,7 +6,7 @@ Of two that pause the same thing at once one pause is in force, and of two that 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
 
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
@@ -25,12 +25,6 @@ _IN_FORCE = pause.c.lifted_at.is_(None)
 _ALL = Statement(select(pause).where(_IN_FORCE).order_by(pause.c.at, pause.c.id))
 _PIPELINE = Statement(select(run.c.pipeline).where(run.c.trace == bindparam("of")))
 _AGENT = Statement(select(turn.c.agent).where(turn.c.id == bindparam("of")))
-_LIFT = Statement(
-    update(pause)
-    .where(pause.c.kind == bindparam("what"), pause.c.name == bindparam("of"), _IN_FORCE)
-    .values(lifted_by=bindparam("who"), lifted_why=bindparam("said"), lifted_at=bindparam("moment", type_=BigInteger))
-    .returning(pause)
-)
 
 
 @dataclass(frozen=True)
@@ -70,8 +64,11 @@ def lift(connection: Connection, kind: PauseKind, name: str, by: str, why: str, 
 
     Raises `NotFound`, with what is paused, or who lifted it last, where it is not paused.
     """
-    said, now = plain(one_line(why, LONGEST)), server_us(connection)
-    row = _LIFT.first(connection, what=kind, of=plain(name), who=plain(by), said=said, moment=now)
+    said = plain(one_line(why, LONGEST))
+    values = {"lifted_by": plain(by), "lifted_why": said, "lifted_at": server_us(connection)}
+    # The condition is in the statement that changes the row: of two that come at once one finds nothing to change.
+    there = (pause.c.kind == kind, pause.c.name == plain(name), _IN_FORCE)
+    row = connection.execute(update(pause).where(*there).values(**values).returning(pause)).first()
     if row is None:
         raise NotFound(_nothing_to_lift(connection, kind, name))
     lifted = _as_paused(row)

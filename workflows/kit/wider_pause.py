@@ -85,6 +85,7 @@ class WiderPause:
         except asyncio.CancelledError:
             # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
             asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
             not_cancelled()
             return None  # the run stops, and says so itself
         except ActivityError as error:
