@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from contracts.pauses import Paused, PauseKind
     from ledger.db import Ledger
 
-OfAgent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Of this agent, whichever version.")]
+OfAgent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="This agent, whichever version, in every run.")]
 OfPipeline = Annotated[
-    str | None, typer.Option("--pipeline", metavar="NAME", help="Of this pipeline: deliver or Delivery, review, support, …")
+    str | None, typer.Option("--pipeline", metavar="NAME", help="This pipeline: deliver or Delivery, review, support, …")
 ]
-OfProject = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Of this project.")]
-Everything = Annotated[bool, typer.Option("--all", help="Of every run.")]
+OfProject = Annotated[str | None, typer.Option("--project", metavar="NAME", help="This project.")]
+Everything = Annotated[bool, typer.Option("--all", help="Everything: every run.")]
 
 
 def one_of(
