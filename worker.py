@@ -27,6 +27,7 @@ from activities.running.belonging import Belonging
 from activities.running.beside import beside
 from activities.running.clock import Timed
 from activities.running.outages import Outages
+from activities.running.pausing import Pausing
 from activities.running.retries import Retries
 from activities.running.tracing import Tracing
 from activities.sandbox import Sandbox, probe
@@ -85,7 +86,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         activities=parts.activities,
         identity=task_queues.worker_identity(parts.ledger_id),
         interceptors=[
-            *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id)),
+            *(Guard(), Tracing(), Timed(parts.clock), Outages(), Belonging(parts.ledger_id), Pausing(parts.ledger)),
             *(Retries(parts.ledger), Ahead(parts.ledger), *failpoints.interceptors()),
         ],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),

@@ -60,6 +60,7 @@ from activities.repositories.trial import SabotageLimits
 from activities.repositories.workspaces import Workspaces
 from activities.resources import Resources
 from activities.running.clock import Clock
+from activities.running.pausing import Resuming
 from activities.runs.admission import Admission
 from activities.runs.disk import Disk
 from activities.runs.journal import Journal
@@ -170,6 +171,7 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         journal.begin_run,
         journal.record,
         journal.finish_run,
+        Resuming(ledger).await_resume,
         results.keep_results,
         results.recall_result,
         fallbacks.fall_back,

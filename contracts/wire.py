@@ -20,6 +20,7 @@ from contracts.load import (
     Planned,
     ReconcileTable,
 )
+from contracts.pauses import AwaitResume, Paused, Resumed
 from contracts.reconcile import Reconciled
 from contracts.repositories import (
     CollectChanges,
@@ -53,6 +54,7 @@ from contracts.turns import CallModel, RunTool
 
 WIRE: tuple[type[Contract], ...] = (
     AdmitDecision,
+    AwaitResume,
     FindReceived,
     BeginRun,
     CallModel,
@@ -79,6 +81,7 @@ WIRE: tuple[type[Contract], ...] = (
     Opened,
     Received,
     OpenGate,
+    Paused,
     Perform,
     Prepared,
     PrepareEnvironment,
@@ -87,6 +90,7 @@ WIRE: tuple[type[Contract], ...] = (
     Recalled,
     Record,
     Resolve,
+    Resumed,
     Round,
     RunChecks,
     RunTool,

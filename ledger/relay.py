@@ -16,6 +16,7 @@ from contracts.runs import RunRef
 from ledger import seals
 from ledger.actions import ITS_RUNS_OWN, MAY_HAPPEN, unheld
 from ledger.db import plain, server_us
+from ledger.pauses import holds_run_of
 from ledger.tables import action, counter, run
 
 PART = "relay"
@@ -73,9 +74,12 @@ def sweep(connection: Connection, key: str) -> Row[Any] | None:
 
 
 def due(connection: Connection) -> list[Row[Any]]:
-    """What the relay is to try now: of each target only what was handed over first, and nothing that is being sent."""
+    """What the relay is to try now: of each target only what was handed over first, and nothing that is being sent.
+
+    Actions of a run that a pause holds wait, and keep nothing behind them waiting.
+    """
     now = server_us(connection)
-    ours = (action.c.relay != "", action.c.state.in_(TRIED), action.c.due_at <= now, _free(now))
+    ours = (action.c.relay != "", action.c.state.in_(TRIED), action.c.due_at <= now, _free(now), ~holds_run_of(action.c.trace))
     first = action.alias("before")
     earlier = or_(
         first.c.handed_at < action.c.handed_at,
@@ -90,7 +94,7 @@ def due(connection: Connection) -> list[Row[Any]]:
     )
     # Also one that waits for its next attempt, or that another relay is sending: what comes after it must not overtake it.
     blocked = select(first.c.key).where(
-        first.c.target == action.c.target, first.c.relay != "", first.c.state.in_(OPEN), earlier
+        first.c.target == action.c.target, first.c.relay != "", first.c.state.in_(OPEN), earlier, ~holds_run_of(first.c.trace)
     )
     query = select(action).where(*ours, or_(action.c.target == "", ~blocked.exists()))
     order = (action.c.handed_at, action.c.at, action.c.order, action.c.key)

@@ -71,7 +71,7 @@ class DiagnoseService:
         return kept
 
     async def _in_time(self, asked: DiagnoseServiceInput) -> Handoff[Any]:
-        """As `_diagnose`, given up after the input's limit. Time in which the run is paused does not count."""
+        """As `_diagnose`, given up after the input's limit. Time in which it is paused does not count."""
         limit = timedelta(minutes=asked.minutes)
         work = asyncio.create_task(self._diagnose(asked))
         try:
@@ -79,9 +79,9 @@ class DiagnoseService:
                 done, _ = await workflow.wait([work], timeout=limit.total_seconds())
                 if done:
                     return work.result()
-                if not self.kit.inbox.paused:
+                if not self.kit.is_paused:
                     break
-                await workflow.wait_condition(lambda: not self.kit.inbox.paused or work.done())
+                await workflow.wait_condition(lambda: not self.kit.is_paused or work.done())
         except asyncio.CancelledError:
             # Not GeneratorExit: it means eviction from the worker's cache, after which nothing may be awaited.
             await _ended(work)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from commands.asking import found
-from commands.context import CARE, By, Json, Run, Why, connect, named, open_ledger, reason, run_ids, settings
+from commands.context import CARE, By, Json, Why, connect, named, open_ledger, reason, run_ids, settings
+from commands.decide.pausing import Everything, OfAgent, OfPipeline, OfProject, one_of, pause_wider, resume_wider
 from commands.errors import Usage, first_line
 from commands.output import Out, safe
 from commands.unrecorded import Unrecorded, how
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 CancelledRun = Annotated[
     str | None, typer.Argument(metavar="RUN", help="Run id as shown by `baton runs`, all of it.", autocompletion=run_ids)
 ]
+Paused = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="Run id as shown by `baton runs`, or a unique prefix of it.", autocompletion=run_ids),
+]
 Limit = Annotated[float, typer.Option("--timeout", min=0.1, max=600, help="Seconds to wait for the outcome.")]
 What = Literal["pause", "resume", "cancel"]
 
@@ -37,14 +42,49 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=CARE)(cancel)
 
 
-def pause(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
-    """Pause a run before its next step. The current step finishes; gates stay open and keep their deadlines."""
-    _control(Out(as_json=as_json), run, Asked("pause", named("--by", by), why), timeout)
+def pause(
+    run: Paused = None,
+    agent: OfAgent = None,
+    pipeline: OfPipeline = None,
+    project: OfProject = None,
+    everything: Everything = False,
+    by: By = None,
+    why: Why = "",
+    timeout: Limit = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Pause a run before its next step, or an agent, a pipeline, a project or everything, in all runs.
+
+    Steps that have begun end; gates stay open and keep their deadlines. For more than a run it takes a reason. Runs that start
+    later are held as well.
+    """
+    out, who, wider = Out(as_json=as_json), named("--by", by), one_of(run, agent, pipeline, project, everything=everything)
+    if wider is not None:
+        pause_wider(out, *wider, who, reason(why))
+    elif run is not None:
+        _control(out, run, Asked("pause", who, why), timeout)
 
 
-def resume(run: Run, by: By = None, why: Why = "", timeout: Limit = 10.0, as_json: Json = False) -> None:
-    """Resume a paused run."""
-    _control(Out(as_json=as_json), run, Asked("resume", named("--by", by), why), timeout)
+def resume(
+    run: Paused = None,
+    agent: OfAgent = None,
+    pipeline: OfPipeline = None,
+    project: OfProject = None,
+    everything: Everything = False,
+    by: By = None,
+    why: Why = "",
+    timeout: Limit = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Resume what is paused: a run, or an agent, a pipeline, a project or everything. What it held goes on by itself.
+
+    For more than a run it takes a reason. `baton status` says what is paused.
+    """
+    out, who, wider = Out(as_json=as_json), named("--by", by), one_of(run, agent, pipeline, project, everything=everything)
+    if wider is not None:
+        resume_wider(out, *wider, who, reason(why))
+    elif run is not None:
+        _control(out, run, Asked("resume", who, why), timeout)
 
 
 def cancel(

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from commands.decide import pausing
 from commands.look.pending import Pending
 from commands.look.value import decided_after, saved
 from commands.output import Out, clock, left, safe
@@ -49,6 +50,7 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
         ("retried as", safe(", ".join(view.retried_as))),
         ("waits for", safe(run.waiting_for)),
         ("next", safe(run.next)),
+        *(("paused", pausing.line(one)) for one in view.paused),
         ("money", f"{money}; {amount(view.totals['calls'], 'model call')}, {amount(view.totals['tokens'], 'token')}"),
         ("people", decided_after(view.people)),
         ("saved", saved(view, found.minutes_before)),
@@ -134,6 +136,7 @@ def as_json(view: Details) -> dict[str, Any]:
         "run": run.workflow_id,
         **{name: getattr(run, name) for name in names},
         "started_by": run.asked.get("by"),
+        "paused": [pausing.as_json(one) for one in view.paused],
         "retry_of": view.retry_of or None,
         "retried_as": view.retried_as,
         "input": run.asked,

@@ -50,7 +50,12 @@ class Pending:
     @property
     def failed(self) -> int:
         """How many attempts have failed."""
-        return self.attempt - 1
+        return 0 if self.is_held else self.attempt - 1
+
+    @property
+    def is_held(self) -> bool:
+        """True if a pause holds a step, and this asks now and then whether it is lifted: no failure, however often it asks."""
+        return self.activity == "await_resume"
 
     @property
     def gets_nowhere(self) -> bool:
@@ -61,6 +66,8 @@ class Pending:
         """One line for people: what is done, which attempt it is, and when it goes on."""
         if not self.activity:
             return f"{safe(self.workflow, 1000)} is {self._paused('workflow')}"
+        if self.is_held and not self.paused:
+            return f"{safe(self.workflow, 1000)} is held by a pause, and goes on by itself once it is lifted"
         of = f" of {self.most}" if self.most else ""
         if self.paused:
             when = self._paused("activity", f" --activity-id {quoted(self.activity_id)}")

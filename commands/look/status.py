@@ -9,6 +9,7 @@ import typer
 
 from commands import unsettled, untold, workers
 from commands.context import LOOK, Json, Project, open_ledger, settings
+from commands.decide import pausing
 from commands.errors import NothingYet
 from commands.look.now import Now, now
 from commands.output import Out, clock, left, safe
@@ -115,6 +116,8 @@ def _runs(found: "Status", names: dict[str, str]) -> Iterator[str]:
 def _works(found: "Status") -> Iterator[str]:
     there = found.workers
     yield f"WORKERS  {', '.join(one.place for one in there.working) or 'none'} on task queue {safe(there.task_queue)}"
+    for held in found.paused:
+        yield f"PAUSED   {pausing.line(held)}"
     for one in found.breakers:
         until = f" until {clock(one.changes_at)}" if one.changes_at else ""
         yield f"BREAKER  {safe(one.name)} is {one.shown}{until}: {safe(one.why)}"
@@ -134,6 +137,7 @@ def _as_json(found: "Status") -> dict[str, Any]:
     names = ("workflow_id", "trace", "state", "stage", "waiting_for", "next", "updated_at")
     return {
         "at": found.at,
+        "paused": [pausing.as_json(one) for one in found.paused],
         "last": None if found.last is None else found.last.model_dump(mode="json"),
         "alerts": found.alerts,
         "open": dict(found.open),

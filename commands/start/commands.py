@@ -11,6 +11,7 @@ import typer.main
 from typer.core import TyperCommand
 
 from commands.context import START, Json, connect, in_context, named, open_ledger, settings, ui_link, watching
+from commands.decide import pausing
 from commands.errors import Code, NoWorker, Usage
 from commands.output import Out, safe
 from commands.text import ONE_FORM, code_of
@@ -172,6 +173,7 @@ async def tell_start(
     """Say what was started, and with `wait` what becomes of it."""
     from commands.start import start
     from commands.workers import machine_problems, other_settings, workers_of
+    from ledger.views.pauses import holding_new
 
     there = workers_of(ledger, found.task_queue)
     others, missing, warning = other_settings(found, ledger, there), machine_problems(there), ""
@@ -184,10 +186,14 @@ async def tell_start(
                 raise start.NotAdmitted(f"{error}. {others[:1].upper()}{others[1:]}" if others else str(error)) from None
     warning = "; ".join(part for part in (warning, others, missing) if part)
     note = start.uncommitted(asked) if started.new else ""
+    held = ledger.read_now(holding_new, started.run_id, spec.workflow, asked.project) if started.new else []
     link = ui_link(found, client.namespace, started.run, started.run_id)
     expected = ledger.read_now(_expected, started, spec, asked, found)
     _say(out, started, asked, link, warning, expected.text, note, told=wait)
+    for one in held:
+        out.note(f"  paused  {pausing.line(one)}. The run has started, and waits where that holds it")
     fields: dict[str, Any] = {"run": started.run, "trace": started.run_id, "new": started.new, "url": link, "note": note}
+    fields["paused"] = [pausing.as_json(one) for one in held]
     fields |= {"expected": {"runs": expected.runs, "p50_micros": expected.p50, "p90_micros": expected.p90}}
     code = Code.DONE if started.new else _code_of(out, ledger, started)
     if wait:

@@ -11,6 +11,7 @@ from ledger.tables.lines import feed, feed_head
 from ledger.tables.models import breaker, cached_reply, rate
 from ledger.tables.money import ceiling_change, reservation, scope, trip
 from ledger.tables.notices import addressed, channel, message, notice
+from ledger.tables.pauses import pause
 from ledger.tables.policies import policy_approval, policy_proposal, policy_version
 from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
@@ -44,6 +45,7 @@ __all__ = [
     "message",
     "metadata",
     "notice",
+    "pause",
     "policy_approval",
     "policy_proposal",
     "policy_version",

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Row, select
 from contracts.actions import ActionState
 from contracts.gates import GateView
 from contracts.handoff import Outcome, Producer
+from contracts.pauses import Paused
 from contracts.runs import FeedLine
 from ledger import actions, feed, gates, handoffs, retries, runs
 from ledger.db import from_us
 from ledger.figures.value import AtGates, at_gates
 from ledger.tables import run
+from ledger.views import pauses
 from ledger.views.feed import Filter, seq_before
 from ledger.views.gates import Decision, Gate, decisions_of, gates_of
 from ledger.views.runs import Money, RunView, find_run, money_of, names_of
@@ -51,7 +53,8 @@ class Details:
     """A run with everything that belongs to it, read in one transaction. `feed` has its newest lines, oldest first.
 
     `people` is how long its gates waited for whoever decided. `retry_of` is the id of the run that it repeats, or "";
-    `retried_as` those that repeat it, itself where it was reset.
+    `retried_as` those that repeat it, itself where it was reset. `paused` are the pauses of more than a run that hold its next
+    step, or that of one of its agents.
     """
 
     run: RunView
@@ -65,6 +68,7 @@ class Details:
     retry_of: str
     retried_as: tuple[str, ...]
     people: AtGates
+    paused: list[Paused]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def details(connection: Connection, name: str, lines: int) -> Details:
         retry_of=names_of(connection, [earlier]).get(earlier, earlier) if earlier else "",
         retried_as=retries.of(connection, found.trace),
         people=at_gates(connection, found.trace),
+        paused=pauses.holding_run(connection, found.trace),
     )
 
 

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, func, select
 
 from contracts.gates import GateView
 from contracts.money import Ceilings
+from contracts.pauses import Paused
 from contracts.runs import FeedLine
 from ledger import feed as lines
 from ledger.db import instant, to_us
 from ledger.tables import feed, run
-from ledger.views import actions, gates, models, money, notices, workers
+from ledger.views import actions, gates, models, money, notices, pauses, workers
 from ledger.views.condemned import Standing, standings
 from ledger.views.models import BreakerView
 from ledger.views.money import Ceiling
@@ -33,10 +34,10 @@ class Status:
 
     `last` is the newest line that is no detail, None before there is one. `open` counts the open runs by state; `going` are
     those that changed last, `gone` those that Temporal ended lately. `needs` are the open gates, each with the name of its
-    run, earliest deadline first. `breakers` are those that are not closed, `actions` counts what is not settled by state,
-    `held` are condemnations that are open, and `untold` channels through which people cannot be told. `wait_until` is when
-    something changes by itself if nobody acts: a gate's deadline, a breaker's next probe, a ceiling's new period; None: nothing
-    that is known beforehand.
+    run, earliest deadline first. `paused` are the pauses of more than a run that are in force, `breakers` those that are not
+    closed; `actions` counts what is not settled by state, `held` are condemnations that are open, and `untold` channels
+    through which people cannot be told. `wait_until` is when something changes by itself if nobody acts: a gate's deadline, a
+    breaker's next probe, a ceiling's new period; None: nothing that is known beforehand.
     """
 
     at: datetime
@@ -48,6 +49,7 @@ class Status:
     needs: tuple[tuple[str, GateView], ...]
     workers: Workers
     ceilings: tuple[Ceiling, ...]
+    paused: tuple[Paused, ...]
     breakers: tuple[BreakerView, ...]
     actions: Mapping[str, int]
     held: tuple[Standing, ...]
@@ -77,6 +79,7 @@ def status(connection: Connection, ceilings: Ceilings, task_queue: str, project:
         needs=needs,
         workers=workers.workers_of(connection, task_queue),
         ceilings=spent,
+        paused=tuple(pauses.pauses_now(connection)),
         breakers=breakers,
         actions={state: count for state, count in actions.counts(connection).items() if count},
         held=tuple(one for one in standings(connection, {}) if one.state == "open"),

@@ -188,8 +188,8 @@ MUTANTS = (
         name="tools-run-in-a-pause",
         promise="A paused agent runs no tool.",
         file="workflows/kit/ask.py",
-        old="    await kit.unpaused()",
-        new="    pass",
+        old="    return await kit.once_resumed(begin, summary)",
+        new="    return await begin()",
         tests=(f"{PAUSE}::test_a_pause_reaches_children_that_work",),
     ),
     Mutant(

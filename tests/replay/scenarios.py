@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.gates import GateView
-from ledger import runs
+from contracts.pauses import HELD_UP
+from ledger import pauses, runs
 from ledger.money import ceilings
 from ledger.views.runs import money_of
 from tests.activities.agentfiles import routed
@@ -277,6 +278,20 @@ async def _pause_while_planning(stack: Stack, run: Run) -> None:
     await stack.decide(await stack.gate(run, "plan"), "reject", note="not now")
 
 
+async def _hold_the_writer_and_the_push(stack: Stack, run: Run) -> None:
+    """A pause of an agent holds a child, and one of everything the run itself; both are lifted."""
+    for gate, kind, name in (("plan", "agent", "writer"), ("change", "all", "")):
+        view = await stack.gate(run, gate)
+        await stack.ledger.tx(pauses.put, kind, name, "olga", "it deletes tests", "cli")
+        await stack.decide(view)
+        await until(lambda: _is_held(stack, run), "the row says that a pause holds it")
+        await stack.ledger.tx(pauses.lift, kind, name, "bob", "it was the prompt", "cli")
+
+
+async def _is_held(stack: Stack, run: Run) -> bool | None:
+    return True if (await stack.ledger.read(runs.find, run.id)).waiting_for == HELD_UP else None
+
+
 async def row_is(stack: Stack, run: Run, state: str) -> bool | None:
     """True once the run's row says that."""
     return True if (await stack.ledger.read(runs.find, run.id)).state == state else None
@@ -414,6 +429,7 @@ SCENARIOS: dict[str, Scenario] = {
     "clarified": Scenario((_ASKS, _WRITER_ASKS, a_tester()), _answer_questions, ("write.1.fix",)),
     "paused": Scenario((PLANNER, writer("fix", FIX), a_tester()), _pause_and_be_refused),
     "paused-while-planning": Scenario((PLANNER,), _pause_while_planning),
+    "held-by-pauses": Scenario((PLANNER, writer("fix", FIX), a_tester()), _hold_the_writer_and_the_push, ("write.1.fix",)),
     "conflict": Scenario((_TWO, _ON_TOP, writer("fix", FIX), _CLASH, a_tester()), _settle_conflicts, ("write.1.doc",)),
     "parked": Scenario(
         (_TWO, writer("fix", FIX), writer("doc", _SAY_IT), a_tester()),

@@ -242,11 +242,15 @@ async def _run_tools(kit: Kit, talk: Conversation, turn: Turn) -> None:
 
 async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> ToolDone:
     request = RunTool(run=talk.run, turn=talk.head, index=index, workspace=talk.workspace, resources=talk.resources)
-    await kit.unpaused()
-    # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
-    with talk.clock.ticking():
-        options = CHECK if name == RUN_CHECKS.name else OUTSIDE if name == RUN_PROGRAM else WORK
-        return await kit.do_now(Tools.run_tool, request, f"{talk.pin.label}: {name}", **options)
+    summary = f"{talk.pin.label}: {name}"
+
+    async def begin() -> ToolDone:
+        # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
+        with talk.clock.ticking():
+            options = CHECK if name == RUN_CHECKS.name else OUTSIDE if name == RUN_PROGRAM else WORK
+            return await kit.do_now(Tools.run_tool, request, summary, **options)
+
+    return await kit.once_resumed(begin, summary)
 
 
 def _confident(pin: AgentPin, handoff: Handoff[Any]) -> Handoff[Any]:

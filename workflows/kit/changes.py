@@ -20,7 +20,10 @@ WAITS_TOLD = "children-tell-waits"
 PEOPLE_WORK = "people-work"
 """A model call may say that its route leads to a person. An older worker would take that for a turn without tool calls."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK)
+PAUSES_TOLD = "children-tell-pauses"
+"""A child tells its root that a pause of its agent, its project or more holds it. An older root would refuse the message."""
+
+CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK, PAUSES_TOLD)
 """The kit's named changes."""
 
 

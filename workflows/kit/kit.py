@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from temporalio import workflow
-from temporalio.exceptions import is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.runs.journal import Journal
 from contracts.agents import Effort
@@ -37,8 +37,10 @@ from workflows.kit.parking import Parking
 from workflows.kit.pause import Pause
 from workflows.kit.refusals import REFUSALS_AT_ONCE
 from workflows.kit.run import Run
+from workflows.kit.wider_pause import WiderPause
 
 R = TypeVar("R")
+T = TypeVar("T")
 Q = TypeVar("Q", bound=Request)
 
 
@@ -50,6 +52,7 @@ class Kit(Run):
         super().__init__(kinds, known, performs=performs)
         self.parking = Parking(self)
         self.pause = Pause(self)
+        self.wider_pause = WiderPause(self, self.do_now, lambda: bool(self.parking.stopped))
         self.chain = Chain(self, lambda: self.quiet)
         listen(self, self._left)
         self.holding = Holding()
@@ -179,13 +182,13 @@ class Kit(Run):
     async def do(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
         """Run one activity as a step of the story. It also commits the waiting feed lines; if it fails they keep waiting.
 
-        In a continued run it returns the result of the previous run instead of running again. Waits while the run is paused.
+        In a continued run it returns the result of the previous run instead of running again. Waits while the run is paused, or
+        what it belongs to.
         """
         step = self.chain.begin(name_of(method, request))
         if step.known is not None:
             return cast("R", await self.chain.recall(step, returns(method)))
-        await self.unpaused()
-        done = await self.do_now(method, request, summary, **options)
+        done = await self.once_resumed(lambda: self.do_now(method, request, summary, **options), summary)
         step.result = done if isinstance(done, Contract) else None
         return done
 
@@ -205,6 +208,16 @@ class Kit(Run):
         not_cancelled()
         return done
 
+    async def once_resumed(self, begin: Callable[[], Coroutine[Any, Any, T]], what: str) -> T:
+        """Begin a step once neither its run nor what else it belongs to is paused. Returns and raises what `begin` does."""
+        while True:
+            await self.unpaused()
+            try:
+                return await begin()
+            except ActivityError as error:
+                if not await self.wider_pause.waited(error, what):
+                    raise
+
     def _left(self, said: Left) -> None:
         self.family.left(said.path)
         self.parking.left(said.path)
@@ -222,6 +235,11 @@ class Kit(Run):
         await self.pause.over()
         await self.holding.over()
         self.check_stopped()
+
+    @property
+    def is_paused(self) -> bool:
+        """True while an operator has paused the run, or something that a step of it belongs to."""
+        return self.inbox.paused or self.wider_pause.holds
 
     def check_stopped(self) -> None:
         """Raise `Stopped` if the run has stopped at a ceiling, so that nothing new starts."""

@@ -32,6 +32,9 @@ async def call_model(kit: Kit, talk: Conversation, request: CallModel, summary: 
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
+            if await kit.wider_pause.waited(error, summary):
+                talk.answered()  # nobody has been asked meanwhile: patience with an outage begins anew
+                continue
             if (refused := refusal_in(error)) is not None:
                 await wait_for_room(kit, talk.run.path, refused, parked, woken)
                 parked += 1

@@ -42,6 +42,14 @@ LOCAL: dict[str, Any] = {
     "local_retry_threshold": timedelta(seconds=10),
 }
 
+UNTIL_RESUMED: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(days=90),
+    # When the next attempt is made says the activity, which knows how many wait. One that fails leaves nothing in history.
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=60)),
+}
+"""For a step that a pause holds. A longer pause is asked about anew: the step is tried, and held again."""
+
 WORK: dict[str, Any] = {
     "start_to_close_timeout": timedelta(minutes=40),
     "heartbeat_timeout": HEARTBEAT,

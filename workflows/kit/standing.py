@@ -6,7 +6,9 @@ its whole family.
 
 from typing import Literal
 
-from contracts.base import Contract
+from pydantic import Field
+
+from contracts.base import Contract, is_empty
 from contracts.gates import GateView
 from contracts.runs import RunState
 
@@ -26,10 +28,11 @@ class Asks(Contract, name="asks/1"):
 
 
 class Waits(Contract, name="waits/1"):
-    """From a child to its root: one of its steps gets nowhere and asks nobody, or ("") goes on."""
+    """From a child to its root: one of its steps gets nowhere and asks nobody, or ("") goes on. The root keeps its own, too."""
 
     path: str
-    waiting_for: Literal["", "a model", "room on the disk"] = ""
+    waiting_for: Literal["", "a model", "room on the disk", "a pause to be lifted"] = ""
+    next: str = Field(default="", exclude_if=is_empty, description="what ends the wait; empty: it is tried again")
 
 
 class Family:
@@ -91,7 +94,7 @@ def waiting_state(view: GateView) -> RunState:
 
 def tried_again(said: Waits) -> str:
     """What the run's row says comes next while a child's step waits."""
-    return f"{said.path} is tried again by itself"
+    return said.next or f"{said.path} is tried again by itself"
 
 
 def answered_by(view: GateView) -> str:
