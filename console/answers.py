@@ -8,6 +8,8 @@ from pydantic_core import to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from config import Settings
+from console.here import Here
 from console.pages.asked import Asked
 from console.rendering import render
 from console.routes import PAGES, Page
@@ -24,12 +26,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Place:
-    """Where the console is: the names and ports it is reached by, and what it shows. `origins` are those of its own pages."""
+    """Where the console is: the names and ports it is reached by, and its settings. `origins` are those of its own pages."""
 
     hosts: frozenset[str]
     origins: frozenset[str]
-    task_queue: str
-    ui_url: str
+    settings: Settings
 
     @property
     def secure(self) -> bool:
@@ -54,22 +55,25 @@ class Pages:
 
     async def shown(self, page: Page, request: Request, session: SignedIn, status: int = 200, problem: str = "") -> Response:
         """The page; `problem` is what was wrong with what was sent to it. Raises `BatonError` where it cannot be read."""
-        asked = Asked(request.path_params, request.query_params, self._ledger.files)
-        found = await self._ledger.read(self._read, page, asked)
+        found = await self._ledger.read(self._read, page, self.asked(request))
         if wants_json(request):
             more = {"problem": problem} if problem else {}
             return JSONResponse(to_jsonable_python({"schema": SCHEMA, **found, **more}), status)
         around = self._around(session, page, request) | {"problem": problem}
         return HTMLResponse(render(page.template, **found, **around), status)
 
+    def asked(self, request: Request) -> Asked:
+        """What a request asks for, here."""
+        return Asked(request.path_params, request.query_params, Here(self._ledger, self._place.settings))
+
     def _read(self, connection: Connection, page: Page, asked: Asked) -> dict[str, Any]:
         """What the page shows, and what every page does: whether anybody works, and the newest line."""
-        workers = workers_of(connection, self._place.task_queue)
+        workers = workers_of(connection, self._place.settings.task_queue)
         return page.read(connection, asked) | {"nobody_works": workers.problem, "newest": head(connection)}
 
     def _around(self, session: SignedIn, page: Page, request: Request) -> dict[str, Any]:
         entries = [(one.path, one.entry, one is page) for one in PAGES if one.entry]
-        return {"session": session, "entries": entries, "ui_url": self._place.ui_url, "here": request.url.path}
+        return {"session": session, "entries": entries, "ui_url": self._place.settings.ui_url, "here": request.url.path}
 
 
 def nobody(request: Request) -> Response:

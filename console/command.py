@@ -86,7 +86,7 @@ async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: "soc
     from console.server import server
 
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
-    place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url)
+    place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found)
 
     async def client() -> "Client":
         return await connect("console", ledger=ledger)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from console.pages import feed, gate, needs_you, read, run, runs
-from console.pages.asked import Asked, Read
+from console.pages import actions, feed, gate, needs_you, read, run, runs
+from console.pages.asked import Asked, Read, Wake
 from ledger.db import Connection
 
 
@@ -21,19 +21,24 @@ class Page:
 GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate)
 """The page whose forms decide."""
 
+ACTION = Page("/actions/{key}", "action.html", actions.action)
+"""The page whose forms say what becomes of an action."""
+
 PAGES = (
     Page("/", "needs_you.html", needs_you.needs_you, "Needs you"),
     Page("/feed", "feed.html", feed.lines, "Feed"),
     Page("/runs", "runs.html", runs.runs, "Runs"),
     Page("/runs/{run}", "run.html", run.run),
     GATE,
+    Page("/actions", "actions.html", actions.actions, "Actions"),
+    ACTION,
     Page("/read", "read.html", read.read, "Read"),
 )
 """In the order of the navigation."""
 
-Do = Callable[[Connection, Asked, str, Mapping[str, str]], None]
+Do = Callable[[Connection, Asked, str, Mapping[str, str]], Wake | None]
 """What a form does, in one transaction: with what is in its path, who has sent it, and its fields. Raises `Refused`, `Usage` or
-`NotFound` with the reason, and has done nothing then. Safe to send twice."""
+`NotFound` with the reason, and has done nothing then. Safe to send twice. Returns which runs should look at once it is done."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,12 @@ class Operation:
     do: Do
 
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("/actions/{key}/retry", ACTION, actions.retry),
+    Operation("/actions/{key}/abandon", ACTION, actions.abandon),
+    Operation("/actions/{key}/settle", ACTION, actions.settle),
+    Operation("/actions/{key}/decline", ACTION, actions.decline),
+)
 """Every one of them. Its path begins with that of its page, so that the page is found with the same names."""
 
 OPEN = ("/healthz", "/readyz", "/sign-in", "/sign-out", "/static/{path:path}")

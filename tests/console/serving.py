@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx2
 from temporalio.client import Client
 
+from config import Settings
 from connection import Unreachable
 from console.answers import Place
 from console.application import application
@@ -66,19 +68,33 @@ class Served:
         return visitor
 
 
+def settings_of(ledger: Ledger, **changes: Any) -> Settings:
+    """The settings of a machine with this ledger, and else what we ship."""
+    return Settings(state=ledger.files.parent / "state", ledger_url=ledger.url, task_queue=QUEUE, **changes)
+
+
 async def nowhere() -> Client:
     """Temporal does not answer."""
     raise Unreachable("Temporal does not answer")
 
 
+def forms_of(page: str) -> str:
+    """What the forms of this page carry: the session they are of."""
+    return page.split('name="session" value="')[1].split('"')[0]
+
+
 @asynccontextmanager
 async def served(
-    ledger: Ledger, *, scheme: str = "http", connect: Callable[[], Awaitable[Client]] | None = None
+    ledger: Ledger,
+    *,
+    scheme: str = "http",
+    connect: Callable[[], Awaitable[Client]] | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Served]:
     """The console over this ledger. With the scheme https it believes that TLS is in front of it."""
     at = listening(0)
     host = f"127.0.0.1:{at.getsockname()[1]}"
-    place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), QUEUE, "http://127.0.0.1:8233")
+    place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), settings or settings_of(ledger))
     running = server(application(ledger, place, connect or nowhere))
     served = asyncio.create_task(running.serve([at]))
     try:

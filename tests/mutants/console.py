@@ -85,4 +85,20 @@ MUTANTS = (
         new="    return update(decision_outbox).where(decision_outbox.c.nonce == nonce)",
         tests=(f"{ROOM}/test_deciding.py::test_of_an_answer_and_a_withdrawal_one_counts",),
     ),
+    Mutant(
+        name="operation-without-a-session",
+        promise="What a form does, it does for somebody who is signed in.",
+        file="console/saying.py",
+        old="        if session is None:",
+        new="        if session is None and not fields:",
+        tests=(f"{ROOM}/test_borders.py::test_whatever_the_application_answers_is_in_the_list_and_pages_need_somebody",),
+    ),
+    Mutant(
+        name="action-of-an-old-page",
+        promise="A page that is out of date does nothing with an action.",
+        file="activities/actions/operating.py",
+        old="    if one.version == version:",
+        new="    if one.version or version:",
+        tests=(f"{ROOM}/test_actions.py::test_of_two_who_settle_one_counts_and_the_other_is_told",),
+    ),
 )

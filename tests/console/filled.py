@@ -1,0 +1,57 @@
+"""A ledger with a run that waits at a gate, and the words of others wherever they may stand."""
+
+from sqlalchemy import update
+
+from contracts.handoff import Question
+from ledger import actions, artifacts, feed, gates, runs, workers
+from ledger.db import Ledger
+from ledger.tables import action
+from tests.console.serving import QUEUE
+from tests.ledger import samples
+
+HOSTILE = (
+    "<script>document.title='owned'</script>"
+    "<img src=x onerror=alert(1)>![](http://evil.example/x.png)"
+    "\x1b[31mred\x1b[0m \u202eevil\u202c \u200b{{ 7*7 }} \"'><b>approved by olga</b>"
+)
+
+
+def waits(ledger: Ledger, words: str = "a plan") -> None:
+    """A run that waits at a gate, with these words wherever somebody else may write."""
+    asked, began = samples.begin(input={"instruction": words, "repository": "/r", "by": "olga"}, owner=words)
+    ledger.tx_now(runs.begin, asked, began)
+    subject = ledger.tx_now(artifacts.put, ledger.files, words.encode()).digest
+    view = samples.view(title=words, facts=(words,), narrative=words, output=words, risk=f"high: {words}", on_expiry=words)
+    view = view.model_copy(update={"questions": (Question(id="q", text=words[:1000], options=(words,)),), "subject": subject})
+    ledger.tx_now(gates.open_gate, samples.opening(view))
+    line = samples.note("n1", did=words, why=words, next=words, stage=words[:40], actor=words, channel=words)
+    ledger.tx_now(feed.append, samples.ref(), [line])
+    for state in ("unknown", "dead", "approved", "delivered"):
+        acts(ledger, state, state, words)
+
+
+def acts(ledger: Ledger, event: str, state: str, words: str = "push it") -> str:
+    """An action of the run in this state, left to the relay, with these words wherever somebody else may write; its key."""
+    wanted = samples.intent(event, summary=words, target=words, taint=(words[:80].replace(",", " "),))
+    ledger.tx_now(actions.propose, wanted, trace="trace-1", gate="", state="approved")
+    values = {"state": state, "relay": "handed", "problem": words, "reason": words if state == "delivered" else ""}
+    ledger.tx_now(lambda connection: connection.execute(update(action).where(action.c.key == wanted.key).values(values)))
+    return wanted.key
+
+
+def works(ledger: Ledger) -> None:
+    """A worker that serves this queue."""
+    ledger.tx_now(workers.beat, "host:1", "test", workers.Serving(QUEUE, "host"))
+
+
+PATHS = (
+    "/",
+    "/feed",
+    "/runs",
+    "/runs/trace-1",
+    "/runs/trace-1/gates/plan-1",
+    "/read?id=trace-1",
+    "/actions?settled=1",
+    *(f"/actions/{samples.intent(state).key}" for state in ("unknown", "delivered")),
+)
+"""Every page, over what `waits` has put there."""
