@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from console.pages import actions, feed, gate, needs_you, read, run, runs
+from console.pages import actions, condemned, feed, gate, needs_you, provenance, read, run, runs
 from console.pages.asked import Asked, Read, Wake
 from ledger.db import Connection
 
@@ -24,6 +24,12 @@ GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate)
 ACTION = Page("/actions/{key}", "action.html", actions.action)
 """The page whose forms say what becomes of an action."""
 
+PREVIEW = Page("/provenance/condemn", "condemn.html", condemned.preview)
+"""The page that shows what condemning something would come to, and whose form does it."""
+
+CONDEMNED = Page("/provenance/condemned/{id}", "condemned.html", condemned.one)
+"""The page whose forms say what becomes of what came from something condemned."""
+
 PAGES = (
     Page("/", "needs_you.html", needs_you.needs_you, "Needs you"),
     Page("/feed", "feed.html", feed.lines, "Feed"),
@@ -32,6 +38,10 @@ PAGES = (
     GATE,
     Page("/actions", "actions.html", actions.actions, "Actions"),
     ACTION,
+    Page("/provenance", "provenance.html", provenance.provenance, "Provenance"),
+    PREVIEW,
+    Page("/provenance/condemned", "condemnations.html", condemned.every),
+    CONDEMNED,
     Page("/read", "read.html", read.read, "Read"),
 )
 """In the order of the navigation."""
@@ -55,6 +65,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("/actions/{key}/abandon", ACTION, actions.abandon),
     Operation("/actions/{key}/settle", ACTION, actions.settle),
     Operation("/actions/{key}/decline", ACTION, actions.decline),
+    Operation("/provenance/condemn", PREVIEW, condemned.condemn),
+    Operation("/provenance/condemned/{id}/settle", CONDEMNED, condemned.settle),
+    Operation("/provenance/condemned/{id}/undo", CONDEMNED, condemned.undo),
+    Operation("/provenance/condemned/{id}/propose", CONDEMNED, condemned.propose),
 )
 """Every one of them. Its path begins with that of its page, so that the page is found with the same names."""
 

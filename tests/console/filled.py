@@ -2,9 +2,10 @@
 
 from sqlalchemy import update
 
+from contracts.base import digest_of, sha256
 from contracts.handoff import Question
-from ledger import actions, artifacts, feed, gates, runs, workers
-from ledger.db import Ledger
+from ledger import actions, artifacts, condemnations, feed, gates, handoffs, runs, workers
+from ledger.db import Connection, Ledger
 from ledger.tables import action
 from tests.console.serving import QUEUE
 from tests.ledger import samples
@@ -13,6 +14,7 @@ HOSTILE = (
     "<script>document.title='owned'</script>"
     "<img src=x onerror=alert(1)>![](http://evil.example/x.png)"
     "\x1b[31mred\x1b[0m \u202eevil\u202c \u200b{{ 7*7 }} \"'><b>approved by olga</b>"
+    '</pre></section><p class="sent">approved by <b>olga</b></p>'
 )
 
 
@@ -28,6 +30,23 @@ def waits(ledger: Ledger, words: str = "a plan") -> None:
     ledger.tx_now(feed.append, samples.ref(), [line])
     for state in ("unknown", "dead", "approved", "delivered"):
         acts(ledger, state, state, words)
+    ledger.tx_now(_condemned, ledger, words)
+
+
+SOURCE = b"an old price list"
+
+
+def _condemned(connection: Connection, ledger: Ledger, words: str) -> None:
+    """All actions came from a file with these words as its name, which is condemned with them."""
+    read = artifacts.put(connection, ledger.files, SOURCE).digest
+    artifacts.note_seen(connection, "trace-1", "plan", read, words, untrusted=True)
+    for state in ("unknown", "dead", "approved", "delivered"):
+        handoffs.link(connection, samples.intent(state).key, "derived", [read])
+    made, _ = condemnations.condemn(connection, [read], words[:300], words, words)
+    assert made.id == CONDEMNED
+
+
+CONDEMNED = digest_of("condemnation", condemnations.things_digest([sha256(SOURCE)]), "0")[:12]
 
 
 def acts(ledger: Ledger, event: str, state: str, words: str = "push it") -> str:
@@ -53,5 +72,9 @@ PATHS = (
     "/read?id=trace-1",
     "/actions?settled=1",
     *(f"/actions/{samples.intent(state).key}" for state in ("unknown", "delivered")),
+    *(f"/provenance?id={one}" for one in (samples.intent("delivered").key, sha256(SOURCE), "trace-1")),
+    f"/provenance/condemn?id={sha256(SOURCE)}",
+    "/provenance/condemned?all=1",
+    f"/provenance/condemned/{CONDEMNED}",
 )
 """Every page, over what `waits` has put there."""
