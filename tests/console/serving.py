@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from temporalio.client import Client
@@ -76,6 +76,36 @@ def settings_of(ledger: Ledger, **changes: Any) -> Settings:
 async def nowhere() -> Client:
     """Temporal does not answer."""
     raise Unreachable("Temporal does not answer")
+
+
+class Signalled:
+    """Stands for Temporal, which answers from the second time on; keeps which run got which signal."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._asked = 0
+
+    async def connect(self) -> Client:
+        """A client, from the second time on."""
+        self._asked += 1
+        if self._asked == 1:
+            raise Unreachable("Temporal does not answer")
+        return cast("Client", self)
+
+    def get_workflow_handle(self, run: str) -> "Signalled.Handle":
+        """Of this run."""
+        return Signalled.Handle(run, self.told)
+
+    @dataclass
+    class Handle:
+        """A run."""
+
+        run: str
+        told: asyncio.Queue[tuple[str, str]]
+
+        async def signal(self, name: str, _: object) -> None:
+            """Keep it."""
+            self.told.put_nowait((self.run, name))
 
 
 def forms_of(page: str) -> str:

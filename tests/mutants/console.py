@@ -101,4 +101,12 @@ MUTANTS = (
         new="    if one.version or version:",
         tests=(f"{ROOM}/test_actions.py::test_of_two_who_settle_one_counts_and_the_other_is_told",),
     ),
+    Mutant(
+        name="condemned-unseen",
+        promise="What is marked as bad comes to what its preview has shown.",
+        file="console/pages/condemned.py",
+        old='    if fields.get("digest") != found.digest:',
+        new="    if not found.digest:",
+        tests=(f"{ROOM}/test_provenance.py::test_a_preview_that_is_out_of_date_condemns_nothing",),
+    ),
 )
