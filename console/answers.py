@@ -8,13 +8,14 @@ from pydantic_core import to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from commands.errors import Usage
 from config import Settings
 from console.here import Here
 from console.pages.asked import Asked
 from console.rendering import render
 from console.routes import PAGES, Page
 from console.sessions import Sessions
-from contracts.errors import LedgerUnavailable, NotFound
+from contracts.errors import Ambiguous, LedgerUnavailable, NotFound, Refused
 from ledger.db import Connection, Ledger
 from ledger.signed_in import SignedIn
 from ledger.views.feed import head
@@ -83,8 +84,11 @@ def nobody(request: Request) -> Response:
 
 async def failed(request: Request, error: Exception) -> Response:
     """The answer where something is not there, or the ledger does not answer."""
-    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, LedgerUnavailable) else 500
+    status = next((number for kinds, number in _STATUS if isinstance(error, kinds)), 500)
     return told(request, str(error), status)
+
+
+_STATUS = ((NotFound, 404), (LedgerUnavailable, 503), ((Usage, Refused, Ambiguous), 400))
 
 
 def told(request: Request, text: str, status: int) -> Response:

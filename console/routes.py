@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from console.pages import actions, condemned, feed, gate, needs_you, provenance, read, run, runs
+from console.pages import actions, condemned, cost, feed, gate, needs_you, provenance, read, run, runs
 from console.pages.asked import Asked, Read, Wake
 from ledger.db import Connection
 
@@ -30,12 +30,16 @@ PREVIEW = Page("/provenance/condemn", "condemn.html", condemned.preview)
 CONDEMNED = Page("/provenance/condemned/{id}", "condemned.html", condemned.one)
 """The page whose forms say what becomes of what came from something condemned."""
 
+COST = Page("/cost", "cost.html", cost.cost, "Cost")
+"""The page whose forms set ceilings."""
+
 PAGES = (
     Page("/", "needs_you.html", needs_you.needs_you, "Needs you"),
     Page("/feed", "feed.html", feed.lines, "Feed"),
     Page("/runs", "runs.html", runs.runs, "Runs"),
     Page("/runs/{run}", "run.html", run.run),
     GATE,
+    COST,
     Page("/actions", "actions.html", actions.actions, "Actions"),
     ACTION,
     Page("/provenance", "provenance.html", provenance.provenance, "Provenance"),
@@ -61,6 +65,7 @@ class Operation:
 
 
 OPERATIONS: tuple[Operation, ...] = (
+    Operation("/cost/raise", COST, cost.raise_ceiling),
     Operation("/actions/{key}/retry", ACTION, actions.retry),
     Operation("/actions/{key}/abandon", ACTION, actions.abandon),
     Operation("/actions/{key}/settle", ACTION, actions.settle),
