@@ -13,7 +13,7 @@ from commands.periods import period, told
 from console.pages.asked import Asked, Wake, said
 from contracts.errors import Refused
 from contracts.money import level_of
-from contracts.printed import command
+from contracts.printed import command, shown
 from ledger.db import Connection
 from ledger.figures import forecast
 from ledger.figures.costs import By, Costs, Wanted, costs, in_flight
@@ -112,7 +112,9 @@ def _limit(connection: Connection, one: Ceiling) -> Limit:
     view = ceiling_gate(connection, trace) if trace else None
     gate = view.gate if view is not None and view.ceiling is not None and not view.ceiling.shared else ""
     shared = level not in ("run", "slice")
-    return Limit(one, one.left, one.resets_at, level != "slice", shared, trace, gate)
+    # A name that cannot be shown as it is takes the command: nobody can see what the form would be about.
+    raises = level != "slice" and shown(one.scope) == one.scope
+    return Limit(one, one.left, one.resets_at, raises, shared, trace, gate)
 
 
 def raise_ceiling(connection: Connection, asked: Asked, by: str, fields: Mapping[str, str]) -> Wake | None:

@@ -1,11 +1,15 @@
 """A ledger with a run that waits at a gate, and the words of others wherever they may stand."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import update
 
 from contracts.base import digest_of, sha256
 from contracts.handoff import Question
 from ledger import actions, artifacts, condemnations, feed, gates, handoffs, runs, workers
 from ledger.db import Connection, Ledger
+from ledger.money import spend
+from ledger.money.spend import About, Scope
 from ledger.tables import action
 from tests.console.serving import QUEUE
 from tests.ledger import samples
@@ -31,6 +35,7 @@ def waits(ledger: Ledger, words: str = "a plan") -> None:
     for state in ("unknown", "dead", "approved", "delivered"):
         acts(ledger, state, state, words)
     ledger.tx_now(_condemned, ledger, words)
+    spends(ledger, agent=words[:2000], model=words[:2000], project=words[:2000])
 
 
 SOURCE = b"an old price list"
@@ -58,6 +63,15 @@ def acts(ledger: Ledger, event: str, state: str, words: str = "push it") -> str:
     return wanted.key
 
 
+def spends(ledger: Ledger, amount: int = 500, **about: str) -> None:
+    """A call of the run that is under way: held against its own ceiling, this month's, and one of a project."""
+    now = datetime.now(UTC)
+    project, of = about.get("project", "shop"), About("trace-1", "plan", **about)
+    scopes = [Scope("run:trace-1", 2_000_000), Scope(f"month:{now:%Y-%m}", 9_000_000)]
+    scopes.append(Scope(f"project:{project}:month:{now:%Y-%m}", 9_000_000))
+    ledger.tx_now(spend.reserve, "call", scopes, amount, price_version="list", worker="w", about=of)
+
+
 def works(ledger: Ledger) -> None:
     """A worker that serves this queue."""
     ledger.tx_now(workers.beat, "host:1", "test", workers.Serving(QUEUE, "host"))
@@ -70,6 +84,8 @@ PATHS = (
     "/runs/trace-1",
     "/runs/trace-1/gates/plan-1",
     "/read?id=trace-1",
+    "/cost",
+    "/cost?by=model&run=trace-1",
     "/actions?settled=1",
     *(f"/actions/{samples.intent(state).key}" for state in ("unknown", "delivered")),
     *(f"/provenance?id={one}" for one in (samples.intent("delivered").key, sha256(SOURCE), "trace-1")),
