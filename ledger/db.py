@@ -201,7 +201,7 @@ def beginning_with(connection: Connection, column: Column[str], beginning: str) 
     """True of rows in which this column begins so."""
     if connection.dialect.name == "sqlite":
         # A range of its index, which SQLite does not use for LIKE.
-        return and_(column >= beginning, column < beginning[:-1] + chr(ord(beginning[-1]) + 1))
+        return and_(column >= beginning, column < f"{beginning}\U0010ffff")
     # Most databases of PostgreSQL compare as a language does, in which `:` may come after `;`.
     return column.startswith(beginning, autoescape=True)
 

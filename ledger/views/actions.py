@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select
 from contracts.actions import ActionState, Receipt, Relayed
 from contracts.errors import Ambiguous, NotFound, Refused
 from ledger.actions import unheld
-from ledger.db import from_us, server_us, to_us
+from ledger.db import beginning_with, from_us, server_us, to_us
 from ledger.proposals import NO_RUN
 from ledger.tables import action, run
 
@@ -124,7 +124,7 @@ def named(connection: Connection, name: str) -> Outgoing:
     """The action whose key begins so. Raises `NotFound`, `Ambiguous`, and `Refused` for less than four characters."""
     if len(name) < SHORTEST:
         raise Refused(f"{name!r} is too short for the key of an action: give at least {SHORTEST} characters of it")
-    query = _query(connection).where(action.c.key.startswith(name.lower(), autoescape=True))
+    query = _query(connection).where(beginning_with(connection, action.c.key, name.lower()))
     rows = connection.execute(query.limit(9)).all()
     if not rows:
         raise NotFound(f"no action has a key that begins with {name}; `baton actions list --all` lists them with their keys")

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Column, Connection, func, select
 
-from ledger.db import rows_with
+from ledger.db import beginning_with, rows_with
 from ledger.tables import action, artifact, handoff, run, seen, turn
 
 Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact"]
@@ -36,8 +36,7 @@ def ids_like(connection: Connection, beginning: str) -> list[tuple[Kind, str]]:
     """(kind, id) of handoffs, turns and artifacts whose id has this prefix; at most ten of each."""
     found: list[tuple[Kind, str]] = []
     for kind, column in _IDS:
-        # Escaped: what a person typed may hold % or _, which LIKE would take for wildcards.
-        query = select(column).where(column.startswith(beginning, autoescape=True)).limit(ALIKE)
+        query = select(column).where(beginning_with(connection, column, beginning.lower())).limit(ALIKE)
         found += [(kind, str(one)) for one in connection.execute(query).scalars()]
     return found
 
@@ -90,6 +89,7 @@ def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
     queries = {
         "handoff": select(handoff.c.trace).where(handoff.c.id == identity),
         "turn": select(turn.c.trace).where(turn.c.id == identity),
+        "action": select(action.c.trace).where(action.c.key == identity),
         "artifact": select(seen.c.trace).where(seen.c.artifact == identity).order_by(seen.c.at.desc()),
     }
     return str(connection.execute(queries[kind]).scalar() or "")

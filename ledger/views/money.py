@@ -108,7 +108,7 @@ def ceilings_of_run(connection: Connection, name: str) -> list[Ceiling]:
     """One run's ceiling, then the parts of its children. Raises `NotFound`."""
     found = find_run(connection, name)
     whole = f"run:{found.trace}"
-    own = (scope.c.id == whole) | scope.c.id.startswith(f"{whole}/", autoescape=True)
+    own = (scope.c.id == whole) | beginning_with(connection, scope.c.id, f"{whole}/")
     rows = connection.execute(select(scope).where(own).order_by(scope.c.id)).all()
     names = {row.id: row.id.removeprefix(whole).lstrip("/") or f"run {found.workflow_id}" for row in rows}
     return _ceilings(rows, [one for one in ceilings.waiting(connection) if one.trace == found.trace], names)
