@@ -109,4 +109,12 @@ MUTANTS = (
         new="    if not found.digest:",
         tests=(f"{ROOM}/test_provenance.py::test_a_preview_that_is_out_of_date_condemns_nothing",),
     ),
+    Mutant(
+        name="ceiling-of-an-old-page",
+        promise="A ceiling is set on what was shown.",
+        file="commands/money/ceilings.py",
+        old="    if said.seen is None or said.seen == now:",
+        new="    if said.seen is None or said.seen:",
+        tests=(f"{ROOM}/test_cost.py::test_a_ceiling_is_set_on_what_was_shown_and_those_who_wait_are_woken",),
+    ),
 )
