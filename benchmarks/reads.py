@@ -19,6 +19,7 @@ from activities.gates.policy import load_policy
 from benchmarks.provenance import Ask, timed, trace_of
 from benchmarks.report import Say, table
 from benchmarks.year import Year, fill
+from config import Settings
 from console.answers import Place
 from console.application import application
 from console.live import Live
@@ -129,7 +130,7 @@ async def nowhere() -> "Client":
 
 @asynccontextmanager
 async def _visiting(ledger: Ledger) -> AsyncIterator[httpx2.AsyncClient]:
-    place = Place(frozenset({"console"}), frozenset({BASE}), "baton", "http://127.0.0.1:8233")
+    place = Place(frozenset({"console"}), frozenset({BASE}), Settings(state=ledger.files.parent, ledger_url=ledger.url))
     transport = httpx2.ASGITransport(application(ledger, place, nowhere, POLICY))
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
         link = ledger.tx_now(signed_in.make_link, "olga")

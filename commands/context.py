@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from activities.gates.policy import Policy
     from config import Settings
-    from ledger.db import Ledger
+    from ledger.db import Connection, Ledger
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and everything else to stderr.")]
 Project = Annotated[str | None, typer.Option("--project", "-p", help="Show only this project.")]
@@ -124,10 +124,15 @@ def open_ledger(found: "Settings", *, create: bool = False) -> Iterator["Ledger"
 
 def policy_now(found: "Settings", ledger: "Ledger") -> "Policy":
     """The policy that counts: the one in force, with what the file here tightens. Raises `Misconfigured`."""
+    return ledger.read_now(policy_in, found)
+
+
+def policy_in(connection: "Connection", found: "Settings") -> "Policy":
+    """As `policy_now`, within a transaction."""
     from activities.gates.policy import load_policy
     from activities.gates.standing import effective
 
-    return ledger.read_now(effective, load_policy(found.policy)).policy
+    return effective(connection, load_policy(found.policy)).policy
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -7,6 +7,7 @@ from pydantic_core import to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from console.here import Here
 from console.pages.asked import Asked
 from console.place import Place
 from console.refusals import SCHEMA, failed, nobody, problem, told, wants_json
@@ -38,17 +39,20 @@ class Pages:
 
     async def shown(self, page: Page, request: Request, session: SignedIn, status: int = 200, problem: str = "") -> Response:
         """The page; `problem` is what was wrong with what was sent to it. Raises `BatonError` where it cannot be read."""
-        asked = Asked(request.path_params, request.query_params, self._ledger.files, self._place.task_queue)
-        found = await self._ledger.read(self._read, page, asked)
+        found = await self._ledger.read(self._read, page, self.asked(request))
         if wants_json(request):
             more = {"problem": problem} if problem else {}
             return JSONResponse(to_jsonable_python({"schema": SCHEMA, **found, **more}), status)
         around = self._around(session, page, request) | {"problem": problem}
         return HTMLResponse(render(page.template, **found, **around), status)
 
+    def asked(self, request: Request) -> Asked:
+        """What a request asks for, here."""
+        return Asked(request.path_params, request.query_params, Here(self._ledger, self._place.settings))
+
     def _read(self, connection: Connection, page: Page, asked: Asked) -> dict[str, Any]:
         """What the page shows, and what every page does: whether anybody works, and the newest line."""
-        workers = workers_of(connection, self._place.task_queue)
+        workers = workers_of(connection, self._place.settings.task_queue)
         return page.read(connection, asked) | {"nobody_works": workers.problem, "newest": head(connection)}
 
     def _around(self, session: SignedIn, page: Page, request: Request) -> dict[str, Any]:
@@ -58,6 +62,6 @@ class Pages:
             "session": session,
             "rights": rights,
             "entries": entries,
-            "ui_url": self._place.ui_url,
+            "ui_url": self._place.settings.ui_url,
             "here": request.url.path,
         }

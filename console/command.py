@@ -56,7 +56,7 @@ def console(context: typer.Context, port: Port = PORT, host: Host = HOST, by: By
 
     found, out, person = settings(), Out(), named("--by", by)
     logs.configure(found.log_format, found.log_level)
-    place = place_of(found.console, _listened_at(host), port, found.task_queue, found.ui_url)
+    place = place_of(found, _listened_at(host), port)
     check_certificate(found.console)
     with open_ledger(found, create=True) as ledger:
         link = link_for(found, ledger, person, port, host)
@@ -96,7 +96,7 @@ def serve(
     del state
     found = settings()
     logs.configure(found.log_format, found.log_level)
-    place = place_of(found.console, HOST, port, found.task_queue, found.ui_url)
+    place = place_of(found, HOST, port)
     check_certificate(found.console)
     with open_ledger(found, create=True) as ledger:
         asyncio.run(_serve(ledger, found, place, listening(port, HOST)))

@@ -1,10 +1,11 @@
 """Where a console is: the names it is reached by, who stands between it and people, and what it shows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 
+from config import Settings
 from contracts.console import ConsoleSetting
 from contracts.errors import Misconfigured
 from contracts.text import visible
@@ -15,13 +16,16 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Place:
-    """Where the console is: the names and ports it is reached by, and what it shows. `origins` are those of its own pages."""
+    """Where the console is: the names and ports it is reached by, and its settings. `origins` are those of its own pages."""
 
     hosts: frozenset[str]
     origins: frozenset[str]
-    task_queue: str
-    ui_url: str
-    setting: ConsoleSetting = field(default_factory=ConsoleSetting)
+    settings: Settings
+
+    @property
+    def setting(self) -> ConsoleSetting:
+        """What is set for the console."""
+        return self.settings.console
 
     @property
     def secure(self) -> bool:
@@ -45,9 +49,9 @@ class Place:
         return name
 
 
-def place_of(setting: ConsoleSetting, host: str, port: int, task_queue: str, ui_url: str) -> Place:
+def place_of(settings: Settings, host: str, port: int) -> Place:
     """The place of a console that listens here. Raises `Misconfigured` for an address at which it must not listen like this."""
-    own = ip_address(host)
+    own, setting = ip_address(host), settings.console
     if not own.is_loopback and not (setting.proxies or setting.certificate):
         raise Misconfigured(
             f"--host {host} can be reached from other machines, and nothing here has TLS: passwords, links and cookies could "
@@ -61,8 +65,8 @@ def place_of(setting: ConsoleSetting, host: str, port: int, task_queue: str, ui_
         )
     if setting.address:
         names = frozenset({setting.address.removeprefix("https://")})
-        return Place(names, frozenset({setting.address}), task_queue, ui_url, setting)
+        return Place(names, frozenset({setting.address}), settings)
     written = f"[{own}]" if own.version == 6 else str(own)
     names = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", written))
     scheme = "https" if setting.certificate else "http"
-    return Place(names, frozenset(f"{scheme}://{name}" for name in names), task_queue, ui_url, setting)
+    return Place(names, frozenset(f"{scheme}://{name}" for name in names), settings)

@@ -3,12 +3,16 @@
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from commands.errors import Usage
 from console.rendering import render
 from console.routes import EVENTS
-from contracts.errors import BatonError, LedgerUnavailable, NotFound
+from contracts.errors import Ambiguous, BatonError, LedgerUnavailable, NotFound, Refused
 
 SCHEMA = 1
 """Version of the JSON documents."""
+
+
+_STATUS = ((NotFound, 404), (LedgerUnavailable, 503), ((Usage, Refused, Ambiguous), 400))
 
 
 def nobody(request: Request) -> Response:
@@ -19,7 +23,7 @@ def nobody(request: Request) -> Response:
 
 def failed(request: Request, error: BatonError) -> Response:
     """The answer where something is not there, or the ledger does not answer."""
-    status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, LedgerUnavailable) else 500
+    status = next((number for kinds, number in _STATUS if isinstance(error, kinds)), 500)
     return told(request, str(error), status)
 
 

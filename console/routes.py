@@ -8,8 +8,8 @@ from typing import Literal
 
 from starlette.routing import compile_path
 
-from console.pages import agents, feed, gate, needs_you, read, run, runs, system
-from console.pages.asked import Asked, Read
+from console.pages import actions, agents, condemned, cost, feed, gate, needs_you, provenance, read, run, runs, system
+from console.pages.asked import Asked, Read, Wake
 from contracts.console import Right
 from ledger.db import Connection
 
@@ -39,21 +39,43 @@ class Form:
 GATE = Page("/runs/{run}/gates/{gate}", "gate.html", gate.gate, needs="read")
 """The page whose forms decide."""
 
+ACTION = Page("/actions/{key}", "action.html", actions.action, needs="read")
+"""The page whose forms say what becomes of an action."""
+
+PREVIEW = Page("/provenance/condemn", "condemn.html", condemned.preview, needs="read")
+"""The page that shows what condemning something would come to, and whose form does it."""
+
+CONDEMNED = Page("/provenance/condemned/{id}", "condemned.html", condemned.one, needs="read")
+"""The page whose forms say what becomes of what came from something condemned."""
+
+COST = Page("/cost", "cost.html", cost.cost, "Cost", needs="read")
+"""The page whose forms set ceilings."""
+
+SYSTEM = Page("/system", "system.html", system.system, "System", needs="read")
+"""The page whose forms pause and resume what is wider than a run."""
+
 PAGES = (
     Page("/", "needs_you.html", needs_you.needs_you, "Needs you", needs="read"),
     Page("/feed", "feed.html", feed.lines, "Feed", needs="read"),
     Page("/runs", "runs.html", runs.runs, "Runs", needs="read"),
     Page("/runs/{run}", "run.html", run.run, needs="read"),
     GATE,
+    COST,
+    Page("/actions", "actions.html", actions.actions, "Actions", needs="read"),
+    ACTION,
+    Page("/provenance", "provenance.html", provenance.provenance, "Provenance", needs="read"),
+    PREVIEW,
+    Page("/provenance/condemned", "condemnations.html", condemned.every, needs="read"),
+    CONDEMNED,
     Page("/agents", "agents.html", agents.agents, "Agents", needs="read"),
-    Page("/system", "system.html", system.system, "System", needs="read"),
+    SYSTEM,
     Page("/read", "read.html", read.read, "Read", needs="read"),
 )
 """In the order of the navigation."""
 
-Do = Callable[[Connection, Asked, str, Mapping[str, str]], None]
+Do = Callable[[Connection, Asked, str, Mapping[str, str]], Wake | None]
 """What a form does, in one transaction: with what is in its path, who has sent it, and its fields. Raises `Refused`, `Usage` or
-`NotFound` with the reason, and has done nothing then. Safe to send twice."""
+`NotFound` with the reason, and has done nothing then. Safe to send twice. Returns which runs should look at once it is done."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,19 @@ class Operation:
     needs: Right = "operate"
 
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("/cost/raise", COST, cost.raise_ceiling),
+    Operation("/actions/{key}/retry", ACTION, actions.retry),
+    Operation("/actions/{key}/abandon", ACTION, actions.abandon),
+    Operation("/actions/{key}/settle", ACTION, actions.settle),
+    Operation("/actions/{key}/decline", ACTION, actions.decline),
+    Operation("/provenance/condemn", PREVIEW, condemned.condemn),
+    Operation("/provenance/condemned/{id}/settle", CONDEMNED, condemned.settle),
+    Operation("/provenance/condemned/{id}/undo", CONDEMNED, condemned.undo),
+    Operation("/provenance/condemned/{id}/propose", CONDEMNED, condemned.propose),
+    Operation("/system/pause", SYSTEM, system.pause),
+    Operation("/system/resume", SYSTEM, system.resume),
+)
 """Every one of them."""
 
 FORMS: tuple[Form | Operation, ...] = (

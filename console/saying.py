@@ -9,7 +9,6 @@ from starlette.responses import RedirectResponse, Response
 from commands.errors import Usage
 from console.answers import Pages, nobody, told
 from console.deciding import decide
-from console.pages.asked import Asked
 from console.routes import GATE, Operation, Page
 from console.sender import Sender
 from console.sessions import Sessions, form, is_own_form
@@ -42,8 +41,9 @@ class Saying:
         """What does this operation in one transaction, and shows its page again."""
 
         async def work(request: Request, by: str, fields: dict[str, str]) -> None:
-            asked = Asked(request.path_params, request.query_params, self._ledger.files)
-            await self._ledger.tx(operation.do, asked, by, fields)
+            found = await self._ledger.tx(operation.do, self._pages.asked(request), by, fields)
+            if found is not None:
+                self._sender.tell(found)
 
         async def do(request: Request) -> Response:
             return await self._done(request, operation.page, work)

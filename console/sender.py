@@ -1,4 +1,4 @@
-"""Sends what people decided in the console, again and again under the same id, until the run has answered."""
+"""Sends what people decided in the console, again and again under the same id, until the run has answered; and wakes runs."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from activities.gates.from_console import CHANNEL
 from activities.running.beside import again
-from commands.decide import decision
+from commands.decide import decision, told
+from commands.money.ceilings import nudge
+from console.pages.asked import Wake
 from contracts.errors import NotFound, Refused
 from ledger import decision_outbox, gates
 from ledger.db import Ledger
 from ledger.decision_outbox import Sent
+from ledger.money.ceilings import close_left_over
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -36,10 +39,16 @@ class Sender:
         self._client: Client | None = None
         self._woken = asyncio.Event()
         self._woken.set()  # what an earlier console has left waits already
+        self._looks: list[Wake] = []
 
     def wake(self) -> None:
         """There is something to send."""
         self._woken.set()
+
+    def tell(self, wake: Wake) -> None:
+        """Have runs look again, once Temporal answers: tried once. One that is not reached looks by itself in its time."""
+        self._looks.append(wake)
+        self.wake()
 
     async def send(self) -> None:
         """Send what waits, for as long as the console runs."""
@@ -56,11 +65,23 @@ class Sender:
 
     async def _round(self) -> None:
         there = await self._ledger.read(decision_outbox.waiting, AT_ONCE)
-        if not there:
+        if not there and not self._looks:
             return
         if self._client is None:
             self._client = await self._connect()
-        await asyncio.gather(*(self._one(self._client, one) for one in there))
+        looks, self._looks = self._looks, []
+        await asyncio.gather(
+            *(self._one(self._client, one) for one in there), *(self._look(self._client, one) for one in looks)
+        )
+
+    async def _look(self, client: "Client", wake: Wake) -> None:
+        if wake.signal == "condemned":
+            await told.signal(client, list(wake.runs))
+            return
+        found = await nudge(client, list(wake.runs))
+        # Ended in Temporal without a word: as long as they count as waiting, they keep new runs out.
+        for run in found.over:
+            await self._ledger.tx(close_left_over, wake.runs[run])
 
     async def _one(self, client: "Client", sent: Sent) -> None:
         """Send one. What the run answers is in the ledger by then: whoever admits a decision writes it there."""

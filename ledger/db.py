@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Column, Engine, Row, Select, Table, create_engine, event
+from sqlalchemy import Column, ColumnElement, Engine, Row, Select, Table, and_, create_engine, event
 from sqlalchemy import Connection as Connection  # re-exported for modules that write no SQL
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -195,6 +195,15 @@ def rows_with(connection: Connection, query: Select[Any], column: Column[Any], i
     """The rows of a query in which this column is one of the ids, however many they are."""
     for some in in_parts(ids):
         yield from connection.execute(query.where(column.in_(some)))
+
+
+def beginning_with(connection: Connection, column: Column[str], beginning: str) -> ColumnElement[bool]:
+    """True of rows in which this column begins so."""
+    if connection.dialect.name == "sqlite":
+        # A range of its index, which SQLite does not use for LIKE.
+        return and_(column >= beginning, column < f"{beginning}\U0010ffff")
+    # Most databases of PostgreSQL compare as a language does, in which `:` may come after `;`.
+    return column.startswith(beginning, autoescape=True)
 
 
 def in_parts(some: Iterable[T]) -> Iterator[list[T]]:

@@ -11,6 +11,7 @@ from contracts.errors import NotFound, Refused
 from contracts.printed import command
 from ledger import actions, feed, gates, relay
 from ledger.views.actions import named
+from ledger.views.feed import about
 
 
 def retry(connection: Connection, name: str, by: str, why: str) -> str:
@@ -74,6 +75,24 @@ def settle(connection: Connection, name: str, by: str, why: str, *, happened: bo
     relay.end(connection, row, receipt)
     _tell(connection, row, f"{receipt.state}: {row.summary}", found, reference and f"receipt {reference}", by)
     return receipt
+
+
+def check_unchanged(connection: Connection, name: str, version: str) -> None:
+    """Raise `Refused` if the action is not as somebody was shown it (`Outgoing.version`): with what it is now, and who did it.
+
+    It stays so for this transaction. Raises `NotFound` and `Ambiguous` as well.
+    """
+    found = named(connection, name)
+    if actions.locked(connection, found.key) is None:
+        raise NotFound(f"there is no action {found.key[:12]}… any more")
+    one = named(connection, found.key)
+    if one.version == version:
+        return
+    last = next(reversed(about(connection, one.key)), None)
+    who = "" if last is None else f"; the last word is {last.actor}'s: {last.did}{last.why and f' ({last.why})'}"
+    raise Refused(
+        f"action {one.key[:12]} ({one.summary}) has changed since this was shown: it is {one.state} now{who}. Look again"
+    )
 
 
 def _row(connection: Connection, name: str) -> tuple[Row[Any], bool]:

@@ -7,10 +7,11 @@ import typer
 
 from commands import unsettled
 from commands.context import DECIDE, By, Json, named, open_ledger, policy_now, reason, settings
+from commands.decide.outgoing import facts, when_next
 from commands.errors import NothingYet, Usage
-from commands.output import Out, clock, moment, safe
+from commands.output import Out, moment, safe
 from commands.untold import lines, untold
-from contracts.printed import command, quoted
+from contracts.printed import command
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -96,10 +97,9 @@ def _states(typed: list[str], *, everything: bool) -> "list[ActionState] | None"
 
 
 def _cells(one: "Outgoing") -> list[str]:
-    next = f"{one.next} at {clock(one.due_at)}" if one.next == "tried again" and one.due_at is not None else one.next
     return [
         *(one.key[:SHOWN], one.state, moment(one.updated_at), str(one.tries), one.type, one.target or "-", one.run),
-        *(one.summary, next or "-"),
+        *(one.summary, when_next(one) or "-"),
     ]
 
 
@@ -114,27 +114,8 @@ def show(key: Key, as_json: Json = False) -> None:
         told = ledger.read_now(about, one.key)
     out.document(action=asdict(one) | {"next": one.next}, feed=[line.model_dump(mode="json") for line in told])
     out.line(f"{one.key}")
-    start = command("act", options=f"--type {quoted(one.type)} --proposed {one.key}") if one.waits_for_a_person else ""
-    who = {"": "its run", "waited": "the relay; its run waits", "handed": "the relay", "swept": "the relay; its run is over"}
-    fields = (
-        *(("action", one.summary), ("type", one.type), ("target", one.target), ("state", one.state)),
-        ("sources", ", ".join(one.taint)),
-        *(
-            ("why", one.problem),
-            ("next", one.next),
-            ("start", start),
-            ("receipt", one.reference),
-            ("note", one.note),
-            ("run", one.run),
-            ("gate", one.gate),
-        ),
-        *(("carried", "" if one.waits_for_a_person else f"out by {who[one.relay]}"),),
-        *(("proposed" if one.state == "proposed" else "approved", clock(one.at)), ("changed", clock(one.updated_at))),
-        ("tries", f"{amount(one.attempts, 'attempt')} in all, {one.tries} failed since it was left to the relay"),
-    )
-    for name, text in fields:
-        if text:
-            out.line(f"  {name:<9} {safe(text, 2000)}")
+    for name, text in facts(one):
+        out.line(f"  {name:<9} {safe(text, 2000)}")
     for line in told:
         out.line(f"  {moment(line.at)}  {safe(line.actor)}: {safe(line.did)}{safe(line.why and f' | {line.why}', 600)}")
 

@@ -18,12 +18,10 @@ from contracts.printed import command
 from contracts.text import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from activities.gates.mending import Planned
     from activities.gates.policy import Policy
+    from activities.gates.previewing import Meant, Preview
     from ledger.db import Connection
-    from ledger.views.condemned import Reach, Standing
+    from ledger.views.condemned import Standing
     from ledger.views.selection import Selection
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The condemnation's id, or the beginning of it.")]
@@ -67,7 +65,7 @@ def condemn(
     What came from it is held in all runs: it is not used, approved or carried out before a person lets it. Actions that have
     happened are listed, and what takes each back is proposed, to be started or declined. `baton condemned undo` takes it back.
     """
-    from activities.gates import condemning
+    from activities.gates import condemning, previewing
 
     out, found = Out(as_json=as_json), settings()
     wanted = selection(claim, source, agent, model, since, until, project)
@@ -76,13 +74,12 @@ def condemn(
     who, said = named("--by", by), "" if preview else _said(why)
     with open_ledger(found) as ledger:
         policy = policy_now(found, ledger)
-        what, things = ledger.read_now(_meant, identity, wanted)
+        meant = ledger.read_now(_meant, identity, wanted)
         proposes = proposer(found, ledger, policy)
         if preview:
-            reach = ledger.read_now(_reach, things, policy)
-            _preview(out, what, things, reach, planned_for(ledger, proposes, reach.left))
+            _preview(out, ledger.read_now(previewing.preview, policy, meant, proposes))
             return
-        done = ledger.tx_now(condemning.condemn, policy, things, what, who, said, proposes)
+        done = ledger.tx_now(condemning.condemn, policy, meant.things, meant.what, who, said, proposes)
         told = have_them_look(out, ledger, done.standing.reach.runs, who)
     one = done.standing.condemnation
     out.document(**fields(done.standing), new=done.fresh, told=told.as_fields(), proposed=proposals.fields(done.planned))
@@ -100,38 +97,29 @@ def _said(why: str) -> str:
     return reason(why)
 
 
-def _meant(connection: "Connection", identity: str, wanted: "Selection | None") -> "tuple[str, list[str]]":
-    """What is condemned, in words, and the ids of it. Raises `NotFound` where nothing fits."""
+def _meant(connection: "Connection", identity: str, wanted: "Selection | None") -> "Meant":
+    """What is condemned. Raises `NotFound` where nothing fits."""
     from activities.gates.condemning import MOST
+    from activities.gates.previewing import meant_by, selected
     from contracts.errors import NotFound
-    from ledger.views.origins import find_start
     from ledger.views.selection import things_selected
 
     if wanted is None:
-        origins, start = find_start(connection, identity)
-        if start.kind == "run":
-            return f"all that run {identity} made", origins.starts(start)
-        return f"{start.kind} {start.id.rpartition('/')[2][:16]}", origins.starts(start)
+        return meant_by(connection, identity)
     things = things_selected(connection, wanted, MOST + 1)
     if not things:
         raise NotFound(
             f"there are no {in_words(wanted)}, so nothing was condemned; `baton find` with these options shows the same"
         )
-    return in_words(wanted), things
+    return selected(things, in_words(wanted))
 
 
-def _reach(connection: "Connection", things: "Sequence[str]", policy: "Policy") -> "Reach":
-    from ledger.views.condemned import reach_of
-
-    return reach_of(connection, things, policy.undone_by())
-
-
-def _preview(out: Out, what: str, things: "Sequence[str]", reach: "Reach", planned: "Sequence[Planned]") -> None:
-    out.document(
-        what=what, things=len(things), preview=True, reach=reach_fields(reach), would_propose=proposals.fields(planned)
-    )
-    out.line(f"would condemn {safe(what)} ({amount(len(things), 'thing')}); nothing was changed", "bold")
-    tell_reach(out, reach)
+def _preview(out: Out, found: "Preview") -> None:
+    meant, planned = found.meant, found.planned
+    reach = reach_fields(found.reach)
+    out.document(what=meant.what, things=len(meant.things), preview=True, reach=reach, would_propose=proposals.fields(planned))
+    out.line(f"would condemn {safe(meant.what)} ({amount(len(meant.things), 'thing')}); nothing was changed", "bold")
+    tell_reach(out, found.reach)
     proposals.tell(out, planned, "would propose", SHOWN)
 
 

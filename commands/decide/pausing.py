@@ -11,7 +11,7 @@ from commands.output import Out, safe
 if TYPE_CHECKING:
     from config import Settings
     from contracts.pauses import Paused, PauseKind
-    from ledger.db import Ledger
+    from ledger.db import Connection
 
 OfAgent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="This agent, whichever version, in every run.")]
 OfPipeline = Annotated[
@@ -35,8 +35,8 @@ def one_of(
     return wider[0] if wider else None
 
 
-def pause_now(
-    ledger: "Ledger", found: "Settings", kind: "PauseKind", name: str, by: str, why: str, *, channel: str = "cli"
+def pause_in(
+    connection: "Connection", found: "Settings", kind: "PauseKind", name: str, by: str, why: str, *, channel: str = "cli"
 ) -> "Paused":
     """Pause it in all runs, for every step that has not begun. A pipeline may be called by its command.
 
@@ -51,11 +51,11 @@ def pause_now(
 
     name = views.canonical(kind, name)
     agents = [one.file.name for one in load_catalogue(found.agents, TOOLS).agents] if kind == "agent" else []
-    ledger.read_now(views.check_known, kind, name, agents, found.ceilings.projects)
-    return ledger.tx_now(pauses.put, kind, name, by, why, channel)
+    views.check_known(connection, kind, name, agents, found.ceilings.projects)
+    return pauses.put(connection, kind, name, by, why, channel)
 
 
-def resume_now(ledger: "Ledger", kind: "PauseKind", name: str, by: str, why: str, *, channel: str = "cli") -> "Paused":
+def resume_in(connection: "Connection", kind: "PauseKind", name: str, by: str, why: str, *, channel: str = "cli") -> "Paused":
     """Lift a pause; what it held goes on by itself. Returns the pause that was lifted. `why` must not be empty.
 
     Raises `NotFound`, with what is paused and who was faster, if it is not paused: of two callers one lifts it.
@@ -63,14 +63,14 @@ def resume_now(ledger: "Ledger", kind: "PauseKind", name: str, by: str, why: str
     from ledger import pauses
     from ledger.views import pauses as views
 
-    return ledger.tx_now(pauses.lift, kind, views.canonical(kind, name), by, why, channel)
+    return pauses.lift(connection, kind, views.canonical(kind, name), by, why, channel)
 
 
 def pause_wider(out: Out, kind: "PauseKind", name: str, by: str, why: str) -> None:
     """Pause it, and say what that does."""
     at_hand = settings()
     with open_ledger(at_hand) as ledger:
-        made = pause_now(ledger, at_hand, kind, name, by, why)
+        made = ledger.tx_now(pause_in, at_hand, kind, name, by, why)
     out.document(asked="pause", paused=as_json(made))
     out.line(f"{safe(made.thing)} is paused, in every run: steps that have begun end, the next ones wait")
     out.note(f"  next    {made.lift}   (`baton status` shows what is paused)")
@@ -79,7 +79,7 @@ def pause_wider(out: Out, kind: "PauseKind", name: str, by: str, why: str) -> No
 def resume_wider(out: Out, kind: "PauseKind", name: str, by: str, why: str) -> None:
     """Lift the pause, and say so."""
     with open_ledger(settings()) as ledger:
-        lifted = resume_now(ledger, kind, name, by, why)
+        lifted = ledger.tx_now(resume_in, kind, name, by, why)
     out.document(asked="resume", paused=as_json(lifted), by=by, why=why)
     out.line(f"{safe(lifted.thing)} goes on; what was held begins by itself, within seconds")
     out.note("  next    baton status")

@@ -48,7 +48,7 @@ def have_them_look(out: Out, ledger: "Ledger", runs: "Sequence[RunView]", by: st
 
     async def signalled() -> list[str]:
         client = await connect(by, ledger=ledger)
-        return await _signal(client, [run.workflow_id for run in runs])
+        return await signal(client, [run.workflow_id for run in runs])
 
     try:
         with out.waiting("telling the runs"):
@@ -58,8 +58,8 @@ def have_them_look(out: Out, ledger: "Ledger", runs: "Sequence[RunView]", by: st
     return Told(len(runs), len(runs) - len(failed), failed[0] if failed else "")
 
 
-async def _signal(client: "Client", runs: Sequence[str]) -> list[str]:
-    """Why runs were not reached, a line each."""
+async def signal(client: "Client", runs: Sequence[str]) -> list[str]:
+    """Have these runs (by workflow id) look at what is condemned. Returns why runs were not reached, a line each."""
     from temporalio.service import RPCError
 
     room = asyncio.Semaphore(AT_ONCE)

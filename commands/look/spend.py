@@ -47,7 +47,7 @@ def spend(
 
         spent = ledger.read_now(charges.spending, asked, by, project)
         month = ledger.read_now(forecast.month, now, found.ceilings.projection_after, project)
-        month = _with_setting(month, found.ceilings, project)
+        month = with_setting(month, found.ceilings, project)
         ceilings = ledger.read_now(_ceilings, by, list(spent.groups)[:limit], found.ceilings, now)
     shown = dict(list(spent.groups.items())[:limit])
     named = [{"name": name or UNKNOWN, **_fields(sums), "ceiling_micros": ceilings.get(name)} for name, sums in shown.items()]
@@ -57,7 +57,7 @@ def spend(
     _tell(out, by, spent, shown, ceilings)
     out.line(told(asked, until))
     out.line(_month_line(month, project))
-    raise typer.Exit(int(Code.BUDGET if check and _is_over(month) else Code.DONE))
+    raise typer.Exit(int(Code.BUDGET if check and is_over(month) else Code.DONE))
 
 
 def _fields(sums: "Sums") -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _fields(sums: "Sums") -> dict[str, Any]:
     return {f"{name}_micros": amount for name, amount in money.items()} | parts | calls
 
 
-def _with_setting(month: "Month", configured: "Ceilings", project: str | None) -> "Month":
+def with_setting(month: "Month", configured: "Ceilings", project: str | None) -> "Month":
     """Fill in the configured ceiling if no call has counted against it yet."""
     from contracts.money import Levels, micros
 
@@ -140,7 +140,8 @@ def _month_line(month: "Month", project: str | None) -> str:
     return f"{whose}: {usd(month.spent)} spent, {usd(month.held)} held, {ceiling}, projected {heading}"
 
 
-def _is_over(month: "Month") -> bool:
+def is_over(month: "Month") -> bool:
+    """True if the month has reached its ceiling, or is projected to exceed it."""
     if month.ceiling is None:
         return False
     # What is held counts as spent: it may become so without another decision.

@@ -1,6 +1,6 @@
 """`baton why`: the provenance of a thing."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,8 @@ from commands.output import Out
 
 if TYPE_CHECKING:
     from ledger.db import Connection
-    from ledger.views.origins import Node, Origins
+    from ledger.views.origins import Node
+    from ledger.views.tree import Tree
 
 Id = Annotated[
     str,
@@ -27,52 +28,22 @@ def why(identity: Id, as_json: Json = False) -> None:
     out = Out(as_json=as_json)
     with open_ledger(settings()) as ledger:
         tree = ledger.read_now(_read, identity)
-    out.document(start=tree.start, nodes=tree.nodes, edges=tree.edges, complete=not tree.cut)
-    for line in tree.lines:
-        out.line(line)
+    nodes = [{"id": one.node.id, "kind": one.node.kind, "label": one.label} for one in tree.nodes]
+    edges = [{"child": child, "parent": parent} for child, parent in tree.edges]
+    out.document(start=tree.start, nodes=nodes, edges=edges, complete=not tree.cut)
+    for step in tree.steps:
+        out.line(f"{step.own}{step.label}{_digits(step.node)}{'  (see above)' if step.again else ''}")
     if tree.cut:
         out.note("there is more: run `baton why` with one of these ids")
-
-
-class Tree:
-    """Walks from one thing to its origins. A node that was printed before is only named."""
-
-    def __init__(self, origins: "Origins", limit: int) -> None:
-        self._origins, self._limit = origins, limit
-        self._told: set[Node] = set()
-        self.start = ""
-        self.cut = False
-        self.lines: list[str] = []
-        self.nodes: list[dict[str, Any]] = []
-        self.edges: list[dict[str, str]] = []
-
-    def walk(self, node: "Node", own: str = "", below: str = "") -> None:
-        """Print a node and its origins. `own` and `below` are the tree lines left of it."""
-        known = node in self._told
-        again = "  (see above)" if known and self._origins.parents(node) else ""
-        label = self._origins.label(node)
-        self.lines.append(f"{own}{label}{_digits(node)}{again}")
-        if known:
-            return
-        self._told.add(node)
-        self.nodes.append({"id": node.id, "kind": node.kind, "label": label})
-        self.start = self.start or node.id
-        parents = self._origins.parents(node)
-        if len(self._told) > self._limit:
-            self.cut = self.cut or bool(parents)
-            return
-        for number, parent in enumerate(parents, 1):
-            self.edges.append({"child": node.id, "parent": parent.id})
-            last = number == len(parents)
-            self.walk(parent, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
 
 
 def _digits(node: "Node") -> str:
     return f"  {node.id.rpartition('/')[2][:12]}" if node.kind in {"handoff", "turn", "artifact", "action"} else ""
 
 
-def _read(connection: "Connection", identity: str) -> Tree:
+def _read(connection: "Connection", identity: str) -> "Tree":
     from ledger.views.origins import LIMIT, find_start
+    from ledger.views.tree import Tree
 
     origins, start = find_start(connection, identity)
     tree = Tree(origins, LIMIT)

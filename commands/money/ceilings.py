@@ -37,12 +37,17 @@ _SHARED = re.compile(r"(?:project:[^:]+:)?(?:month(?::\d{4}-\d{2})?|agent:[^:]+(
 
 @dataclass(frozen=True)
 class Said:
-    """What was typed: the new ceiling in US dollars (None: stop), who, and why. `key` None: it is not signed."""
+    """What was typed: the new ceiling in US dollars (None: stop), who, and why. `key` None: it is not signed.
+
+    `seen` is the ceiling in micro-dollars that somebody was shown, None where nothing is compared with it.
+    """
 
     by: str
     why: str
     to: Decimal | None = None
     key: "PrivateKey | None" = None
+    channel: str = "cli"
+    seen: int | None = None
 
 
 def shared_scope(what: str, now: datetime) -> str | None:
@@ -84,7 +89,7 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
     """Set a shared ceiling and write a feed line. Returns the old ceiling in micro-dollars."""
     assert said.to is not None
     now = datetime.now(UTC)
-    change = Change(digest_of("cli-ceiling", scope, str(now)), scope, micros(said.to), said.by, said.why, "cli")
+    change = Change(digest_of("cli-ceiling", scope, str(now)), scope, micros(said.to), said.by, said.why, said.channel)
     configured = _configured(settings, scope)
     if configured is None:
         name = {"agent": "agent_day_usd", "month": "month_usd"}[level_of(scope)]
@@ -93,6 +98,7 @@ def set_shared(connection: Connection, settings: "Settings", scope: str, said: S
     if level_of(scope) == "agent":
         _check_agent(connection, settings, scope.split(":")[-2])
     before = kept.ensure(connection, scope, configured)
+    _check_seen(connection, scope, said, before)
     if micros(said.to) < before and not lower:
         raise Refused(
             f"{scope}: {usd(micros(said.to))} is lower than the ceiling of {usd(before)}; add --lower if you mean that"
@@ -116,10 +122,22 @@ def set_run(connection: Connection, run: RunView, said: Said) -> int:
     assert said.to is not None
     # With the time: setting the same ceiling again later is another change.
     name = digest_of("cli-ceiling", run.trace, str(datetime.now(UTC)))
-    change = Change(name, f"run:{run.trace}", micros(said.to), said.by, said.why, "cli")
+    change = Change(name, f"run:{run.trace}", micros(said.to), said.by, said.why, said.channel)
+    _check_seen(connection, change.scope, said, kept.ceiling_of(connection, change.scope))
     before = kept.raise_to(connection, change)
     _note(connection, RunRef(trace=run.trace, workflow_id=run.workflow_id, project=run.project), change, before)
     return before
+
+
+def _check_seen(connection: Connection, scope: str, said: Said, now: int | None) -> None:
+    """Raise `Refused` if the ceiling is another one than the person was shown, with who set it."""
+    if said.seen is None or said.seen == now:
+        return
+    last = next(reversed(kept.changes(connection, scope)), None)
+    who = f"; {last.by} has set it: {last.why}" if last is not None else ""
+    is_now = "not set" if now is None else usd(now)
+    shown = f"and not {usd(said.seen)} as was shown{who}"
+    raise Refused(f"{scope}: the ceiling is {is_now} now, {shown}. Look again; nothing was done")
 
 
 def _note(connection: Connection, ref: RunRef, change: Change, before: int) -> None:
@@ -128,7 +146,7 @@ def _note(connection: Connection, ref: RunRef, change: Change, before: int) -> N
         at=WHEN_WRITTEN,
         stage="money",
         actor=change.by,
-        channel="cli",
+        channel=change.channel,
         did=f"set the ceiling of {change.scope} from {usd(before)} to {usd(change.to)}",
         why=change.why,
         next="runs that wait at it resume",
@@ -214,12 +232,12 @@ def sent_as(view: GateView, verb: Verb, said: Said) -> tuple[str, dict[str, Any]
     return f"cli-{name[:40]}", values if said.key is None else said.key.signed(view, (), verb, values)
 
 
-def amount(text: str) -> Decimal:
-    """Parse US dollars: 40, 40.5, $40. Raises `Usage`."""
+def amount(text: str, name: str = "--to") -> Decimal:
+    """Parse US dollars: 40, 40.5, $40. Raises `Usage`, which says what is not an amount."""
     # A strict pattern: Decimal would accept "1e9", "NaN" and "Infinity".
     plain = text.strip().removeprefix("$").replace("_", "")
     if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", plain) or Decimal(plain) <= 0:
-        raise Usage(f"--to {text[:40]!r} is not an amount in US dollars; write a number above 0, such as 40 or 2.50")
+        raise Usage(f"{name} {text[:40]!r} is not an amount in US dollars; write a number above 0, such as 40 or 2.50")
     return Decimal(plain)
 
 

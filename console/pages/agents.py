@@ -19,7 +19,7 @@ LATELY = timedelta(days=7)
 def agents(connection: Connection, asked: Asked) -> dict[str, Any]:
     """Each agent with its versions, the newest first, and with what the workers that work would give to a new run."""
     now = instant(connection)
-    working = workers_of(connection, asked.task_queue).working
+    working = workers_of(connection, asked.here.settings.task_queue).working
     found = views.versions(connection, now - LATELY)
     return {
         "days": LATELY.days,

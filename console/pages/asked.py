@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from contracts.errors import NotFound
+from console.here import Here
+from contracts.errors import NotFound, Refused
 from ledger.db import Connection
 from ledger.views.gates import Decision
 
@@ -15,15 +16,26 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: names in its path, and its query.
-
-    `files` is the ledger's folder of large artifacts, `task_queue` the one whose workers are shown.
-    """
+    """What a request asks for: names in its path, and its query; and where it is asked."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
-    files: Path
-    task_queue: str = ""
+    here: Here
+
+    @property
+    def files(self) -> Path:
+        """The ledger's folder of large artifacts."""
+        return self.here.ledger.files
+
+
+@dataclass(frozen=True)
+class Wake:
+    """Runs, by workflow id, that should look again now: at money (`nudge`) or at what is condemned. What the ledger says counts
+    for them whether or not they hear of it."""
+
+    signal: Literal["nudge", "condemned"]
+    runs: Mapping[str, str]
+    """Each with its trace."""
 
 
 Read = Callable[[Connection, Asked], dict[str, Any]]
@@ -38,6 +50,14 @@ def number(query: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal() or len(text) > 18:
         raise NotFound(f"{name}={text!r} is no number of a line; the feed's own links have one")
     return int(text)
+
+
+def said(fields: Mapping[str, str]) -> str:
+    """The reason in a form that has to give one. Raises `Refused` without it."""
+    why = fields.get("why", "").strip()
+    if not why:
+        raise Refused("say why; nothing was done")
+    return why
 
 
 def told(one: Decision) -> str:

@@ -1,16 +1,24 @@
 """System: who works, what does not answer, the policy in force, what waits for an approval, and the boundaries of actions."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
+from activities.gates.from_console import CHANNEL
 from activities.gates.policy import Policy
 from activities.gates.standing import stored
-from console.pages.asked import Asked
+from commands.decide import pausing
+from console.pages.asked import Asked, said
+from contracts.errors import Refused
+from contracts.pauses import PauseKind
 from contracts.rules import Rule
-from ledger import policies
+from ledger import pauses, policies
 from ledger.db import Connection, instant
 from ledger.views import boundaries, models, notices
+from ledger.views import pauses as pause_views
 from ledger.views.workers import workers_of
+
+PAUSABLE: tuple[PauseKind, ...] = get_args(PauseKind)
 
 WEEK = timedelta(days=7)
 """What the boundaries count."""
@@ -18,9 +26,10 @@ WEEK = timedelta(days=7)
 
 def system(connection: Connection, asked: Asked) -> dict[str, Any]:
     """The machinery as the ledger has it."""
-    there, policy = workers_of(connection, asked.task_queue), stored(connection)
+    queue = asked.here.settings.task_queue
+    there, policy = workers_of(connection, queue), stored(connection)
     return {
-        "task_queue": asked.task_queue,
+        "task_queue": queue,
         "workers": there.working,
         "last": there.last,
         "relays": [one.place for one in there.relays],
@@ -30,7 +39,37 @@ def system(connection: Connection, asked: Asked) -> dict[str, Any]:
         "proposals": [_proposal(one, policies.newest_number(connection)) for one in policies.proposals(connection)],
         "boundaries": [] if policy is None else _boundaries(connection, policy),
         "days": WEEK.days,
+        "pauses": pause_views.pauses_now(connection),
+        "held_up": pauses.held_up(connection),
+        "kinds": PAUSABLE,
     }
+
+
+def pause(connection: Connection, asked: Asked, by: str, fields: Mapping[str, str]) -> None:
+    """Pause an agent, a pipeline, a project or everything, as `baton pause` does."""
+    kind, name = _named(fields)
+    pausing.pause_in(connection, asked.here.settings, kind, name, by, said(fields), channel=CHANNEL)
+
+
+def resume(connection: Connection, asked: Asked, by: str, fields: Mapping[str, str]) -> None:
+    """Lift a pause, as `baton resume` does."""
+    del asked
+    why, there = said(fields), {one.id: one for one in pauses.in_force(connection)}
+    one = there.get(fields.get("id", ""))
+    if one is None:
+        lifted = pauses.resumed(connection, fields.get("id", ""))
+        who = f": {lifted.by} resumed it, {lifted.why}" if lifted is not None else ""
+        raise Refused(f"this is not paused any more{who}. Nothing was done")
+    pausing.resume_in(connection, one.kind, one.name, by, why, channel=CHANNEL)
+
+
+def _named(fields: Mapping[str, str]) -> tuple[PauseKind, str]:
+    kind, name = next((one for one in PAUSABLE if one == fields.get("kind")), None), fields.get("name", "").strip()
+    if kind is None:
+        raise Refused(f"there is no such thing to pause; there are {', '.join(PAUSABLE)}. Nothing was done")
+    if kind != "all" and not name:
+        raise Refused(f"say which {kind}; nothing was done")
+    return kind, name if kind != "all" else ""
 
 
 def _standing(connection: Connection, policy: Policy) -> dict[str, Any]:

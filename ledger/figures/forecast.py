@@ -112,18 +112,24 @@ def month(connection: Connection, now: datetime, after: timedelta, project: str 
     `projected` extrapolates what is spent and held to the end of the month at its pace so far; None before `after` of the month
     has passed, or while nothing is spent. `ceiling` is the one that this month's calls have counted against.
     """
-    whole, name, at = month_of(now), f"{now:%Y-%m}", reservation.c.at
+    whole, at = month_of(now), reservation.c.at
     held = case((reservation.c.state == "held", reservation.c.amount), else_=0)
     query = select(func.sum(reservation.c.settled), func.sum(held)).where(at >= whole.since_us, at < whole.until_us)
     if project is not None:
         query = query.where(reservation.c.project == project)
     # PostgreSQL returns sums as decimals, and NULL as the sum of no rows.
     spent, holds = (int(one or 0) for one in connection.execute(query).one())
+    return month_with(connection, now, after, project, spent, holds)
+
+
+def month_with(connection: Connection, now: datetime, after: timedelta, project: str | None, spent: int, held: int) -> Month:
+    """As `month`, where somebody has added up already what is spent and held in it."""
+    whole, name = month_of(now), f"{now:%Y-%m}"
     wanted = f"month:{name}" if project is None else f"project:{project}:month:{name}"
     passed = now - whole.since
-    history = passed >= after and spent + holds > 0
-    projected = carried_on(spent + holds, passed, whole.until - whole.since) if history else None
-    return Month(name, spent, holds, ceilings_of(connection, [wanted]).get(wanted), projected)
+    history = passed >= after and spent + held > 0
+    projected = carried_on(spent + held, passed, whole.until - whole.since) if history else None
+    return Month(name, spent, held, ceilings_of(connection, [wanted]).get(wanted), projected)
 
 
 def carried_on(spent: int, passed: timedelta, whole: timedelta) -> int:

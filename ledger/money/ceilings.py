@@ -34,7 +34,7 @@ class Change:
 def ensure(connection: Connection, scope_id: str, configured: int) -> int:
     """A scope's ceiling; a scope that no call has counted against yet is made with the configured one."""
     insert_once(connection, scope, id=scope_id, ceiling=configured)
-    found = _ceiling(connection, scope_id)
+    found = ceiling_of(connection, scope_id)
     assert found is not None, "it was made or found just now"
     return found
 
@@ -45,7 +45,7 @@ def change(connection: Connection, wanted: Change, configured: int | None = None
     It may be lower than what is spent and held: then no further call is granted. A scope that no call has counted against yet
     is made with `configured`; if that is None it raises `NotFound`.
     """
-    before = _ceiling(connection, wanted.scope) if configured is None else ensure(connection, wanted.scope, configured)
+    before = ceiling_of(connection, wanted.scope) if configured is None else ensure(connection, wanted.scope, configured)
     if before is None:
         raise NotFound(f"no call has counted against {wanted.scope!r} yet; its ceiling is the configured one")
     fields = {"scope": wanted.scope, "by": wanted.by, "why": wanted.why, "channel": wanted.channel}
@@ -59,7 +59,7 @@ def change(connection: Connection, wanted: Change, configured: int | None = None
 
 def raise_to(connection: Connection, wanted: Change) -> int:
     """As `change`, but raises `Refused` unless the new ceiling is higher than the present one."""
-    before = _ceiling(connection, wanted.scope)
+    before = ceiling_of(connection, wanted.scope)
     # A repeat of a change that was applied must not be refused because the ceiling is that high by now.
     there = connection.execute(select(ceiling_change.c.id).where(ceiling_change.c.id == wanted.id)).scalar()
     if there is None and before is not None and wanted.to <= before:
@@ -101,11 +101,11 @@ def _configured(connection: Connection, scope_id: str) -> int | None:
     by_config = [row.after for row in rows if row.by == CONFIGURED]
     if by_config:
         return int(by_config[-1])
-    return int(rows[0].before) if rows else _ceiling(connection, scope_id)
+    return int(rows[0].before) if rows else ceiling_of(connection, scope_id)
 
 
-def _ceiling(connection: Connection, scope_id: str) -> int | None:
-    """A scope's ceiling; locks its row until the end of the transaction."""
+def ceiling_of(connection: Connection, scope_id: str) -> int | None:
+    """A scope's ceiling in micro-dollars; None if no call has counted against it yet. Locks its row for this transaction."""
     found = connection.execute(select(scope.c.ceiling).where(scope.c.id == scope_id).with_for_update()).scalar()
     return None if found is None else int(found)
 

@@ -3,16 +3,19 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from contracts.actions import ActionState, Receipt, Relayed
 from contracts.errors import Ambiguous, NotFound, Refused
 from ledger.actions import unheld
-from ledger.db import from_us, server_us
+from ledger.db import beginning_with, from_us, server_us, to_us
 from ledger.proposals import NO_RUN
 from ledger.tables import action, run
+
+Verb = Literal["retry", "abandon", "settle", "decline"]
+"""What operators do with an action: `baton actions VERB`."""
 
 PENDING: tuple[ActionState, ...] = ("proposed", "approved", "held", "sending", "unknown", "dead")
 """States that somebody may have to do something about: the others are settled, or wait at a gate."""
@@ -60,6 +63,29 @@ class Outgoing:
         return self.state == "proposed" and (self.trace == NO_RUN or self.over)
 
     @property
+    def version(self) -> str:
+        """Of its state: another one once anything has become of it, so that what somebody was shown can be compared."""
+        return f"{self.state}/{to_us(self.updated_at)}"
+
+    @property
+    def takes(self) -> tuple[Verb, ...]:
+        """What an operator can do with it now, the most usual first; nothing while it is being sent, or settled."""
+        if self.sent_by:
+            return ()
+        if self.state == "proposed":
+            return ("decline",) if self.waits_for_a_person else ()
+        if self.state == "unknown":
+            return ("settle", "retry")
+        again: tuple[Verb, ...] = ("retry",) if self.state == "dead" or self.relay or self.over else ()
+        by_state: dict[ActionState, tuple[Verb, ...]] = {
+            "dead": ("retry", "abandon"),
+            "held": ("abandon",),
+            "approved": (*again, "abandon"),
+            "sending": ("settle", *again),
+        }
+        return by_state.get(self.state, ())
+
+    @property
     def next(self) -> str:
         """What happens next, or what a person can do; "" where it is settled."""
         if self.state == "unknown":
@@ -98,7 +124,7 @@ def named(connection: Connection, name: str) -> Outgoing:
     """The action whose key begins so. Raises `NotFound`, `Ambiguous`, and `Refused` for less than four characters."""
     if len(name) < SHORTEST:
         raise Refused(f"{name!r} is too short for the key of an action: give at least {SHORTEST} characters of it")
-    query = _query(connection).where(action.c.key.startswith(name.lower(), autoescape=True))
+    query = _query(connection).where(beginning_with(connection, action.c.key, name.lower()))
     rows = connection.execute(query.limit(9)).all()
     if not rows:
         raise NotFound(f"no action has a key that begins with {name}; `baton actions list --all` lists them with their keys")

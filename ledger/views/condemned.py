@@ -134,9 +134,15 @@ def standing_of(connection: Connection, one: Condemnation, undone_by: Compensati
     return Standing(one, _reach(connection, impact, undone_by, one))
 
 
-def standings(connection: Connection, undone_by: Compensations, *, everything: bool = False) -> list[Standing]:
-    """Condemnations that are open, oldest first; with `everything` also settled and undone ones. Only reads."""
-    found = (standing_of(connection, one, undone_by) for one in condemnations.every(connection, undone=everything))
+def standings(
+    connection: Connection, undone_by: Compensations, *, everything: bool = False, limit: int = 200
+) -> list[Standing]:
+    """Condemnations that are open, oldest first; with `everything` also settled and undone ones. Only reads.
+
+    `limit`: how many of the newest are looked at, each of which is a walk through what came from it.
+    """
+    rows = condemnations.every(connection, undone=everything, limit=limit)
+    found = (standing_of(connection, one, undone_by) for one in rows)
     return [one for one in found if everything or one.state == "open"]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from contracts.errors import NotFound
 from contracts.runs import FeedLine
-from ledger.db import to_us
+from ledger.db import beginning_with, to_us
 from ledger.feed import after, as_line, find
 from ledger.tables import feed
 
@@ -77,7 +77,7 @@ def check_line(connection: Connection, seq: int) -> None:
 def about(connection: Connection, action: str, limit: int = 100) -> list[FeedLine]:
     """The lines about an action, of whatever run, oldest first."""
     # By the lines' keys, which begin with the action's and have an index.
-    query = select(feed.c.key).where(feed.c.key >= f"action/{action}", feed.c.key < f"action/{action}~")
+    query = select(feed.c.key).where(beginning_with(connection, feed.c.key, f"action/{action}"))
     keys = connection.execute(query.order_by(feed.c.seq).limit(limit)).scalars().all()
     return [line for line in (find(connection, key) for key in keys) if line is not None]
 

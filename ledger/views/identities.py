@@ -1,11 +1,13 @@
 """What an id or a prefix of one stands for: a handoff, a turn or an artifact; and facts about one id."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Column, Connection, func, select
 
+from ledger.db import beginning_with, rows_with
 from ledger.tables import action, artifact, handoff, run, seen, turn
 
 Kind = Literal["run", "action", "gate", "handoff", "turn", "tool", "artifact"]
@@ -34,8 +36,7 @@ def ids_like(connection: Connection, beginning: str) -> list[tuple[Kind, str]]:
     """(kind, id) of handoffs, turns and artifacts whose id has this prefix; at most ten of each."""
     found: list[tuple[Kind, str]] = []
     for kind, column in _IDS:
-        # Escaped: what a person typed may hold % or _, which LIKE would take for wildcards.
-        query = select(column).where(column.startswith(beginning, autoescape=True)).limit(ALIKE)
+        query = select(column).where(beginning_with(connection, column, beginning.lower())).limit(ALIKE)
         found += [(kind, str(one)) for one in connection.execute(query).scalars()]
     return found
 
@@ -48,6 +49,31 @@ def kind_of(connection: Connection, identity: str) -> Kind | None:
         if connection.execute(select(column).where(column == identity)).first() is not None:
             return kind
     return None
+
+
+class Place(NamedTuple):
+    """What a thing is, and the run family that has it; "" for what no run has made, such as a file that was read."""
+
+    kind: Kind
+    trace: str
+
+
+def places_of(connection: Connection, ids: Iterable[str]) -> dict[str, Place]:
+    """The place of each of these, by their ids as edges have them, in the same order; of what nobody knows an artifact."""
+    wanted = list(dict.fromkeys(ids))
+    forms = {one: form_of(one) for one in wanted if "/" in one}
+    # A call of a tool is in the run of its turn.
+    turns = {one: one.rpartition("/")[0] for one, form in forms.items() if form == "tool"}
+    plain = dict.fromkeys([*turns.values(), *(one for one in wanted if one not in forms)])
+    found: dict[str, Place] = {}
+    columns: tuple[tuple[Kind, Column[Any]], ...] = (("handoff", handoff.c.id), ("turn", turn.c.id), ("action", action.c.key))
+    for kind, column in columns:
+        rows = rows_with(connection, select(column.label("id"), column.table.c.trace), column, plain)
+        found |= {row.id: Place(kind, row.trace) for row in rows if row.id not in found}
+    known = {one: Place(form, one.rpartition("/")[0]) for one, form in forms.items()}
+    nobody = Place("artifact", "")
+    known |= {one: Place("tool", found.get(its, nobody).trace) for one, its in turns.items()}
+    return {one: known[one] if one in known else found.get(one, nobody) for one in wanted}
 
 
 def form_of(identity: str) -> Literal["artifact", "tool", "gate"]:
@@ -63,6 +89,7 @@ def trace_of(connection: Connection, kind: Kind, identity: str) -> str:
     queries = {
         "handoff": select(handoff.c.trace).where(handoff.c.id == identity),
         "turn": select(turn.c.trace).where(turn.c.id == identity),
+        "action": select(action.c.trace).where(action.c.key == identity),
         "artifact": select(seen.c.trace).where(seen.c.artifact == identity).order_by(seen.c.at.desc()),
     }
     return str(connection.execute(queries[kind]).scalar() or "")

@@ -10,13 +10,15 @@ from sqlalchemy import Connection, Row, select
 from contracts.actions import Receipt
 from ledger import handoffs
 from ledger.db import rows_with
-from ledger.tables import action, gate, handoff, run, turn
+from ledger.tables import action, gate, run
 from ledger.views import identities
 from ledger.views.gates import as_contract
 from ledger.views.runs import RunView, as_view
 
 LIMIT = 200_000
 """Most things that one answer goes through."""
+
+NEAREST = 100
 
 
 @dataclass(frozen=True)
@@ -42,28 +44,34 @@ class Shown:
 
 @dataclass(frozen=True)
 class Impact:
-    """What came from some things. `things` counts it by kind; `complete` is False where there is more than was looked at."""
+    """What came from some things. `things` counts it by kind; `complete` is False where there is more than was looked at.
+
+    `nearest` are the ids of those that came from them by the fewest steps, at most `NEAREST`, without the things themselves.
+    """
 
     things: Counter[str] = field(default_factory=Counter)
     runs: tuple[RunView, ...] = ()
     effects: tuple[Effect, ...] = ()
     gates: tuple[Shown, ...] = ()
     complete: bool = True
+    nearest: tuple[str, ...] = ()
 
 
 def impact_of(connection: Connection, starts: Sequence[str], limit: int = LIMIT) -> Impact:
     """What came from these things (ids as edges have them), which count themselves. Only reads."""
     found = [*dict.fromkeys(starts), *handoffs.downstream(connection, starts, limit)]
-    traces, kinds = _places(connection, found)
+    places = identities.places_of(connection, found)
+    traces = {one.trace for one in places.values() if one.trace}
     runs = sorted(_runs(connection, traces), key=lambda one: one.started_at, reverse=True)
     names = {one.trace: one.workflow_id for one in runs}
     effects = [_effect(row, names) for row in rows_with(connection, select(action), action.c.key, found)]
     return Impact(
-        things=Counter(kinds.values()),
+        things=Counter(one.kind for one in places.values()),
         runs=tuple(runs),
         effects=tuple(sorted(effects, key=lambda one: (one.run, one.summary))),
         gates=tuple(_open(connection, found, names)),
         complete=len(found) < limit,
+        nearest=tuple(found[len(dict.fromkeys(starts)) :][:NEAREST]),
     )
 
 
@@ -74,30 +82,6 @@ def again(connection: Connection, before: Impact) -> Impact:
     effects = {row.key: _effect(row, names) for row in rows_with(connection, select(action), action.c.key, keys)}
     gates = tuple(_open(connection, [one.thing for one in before.gates], names))
     return replace(before, effects=tuple(effects[key] for key in keys), gates=gates)
-
-
-def _places(connection: Connection, found: Sequence[str]) -> tuple[set[str], dict[str, str]]:
-    """The run families of these things, and the kind of each."""
-    traces, kinds = set[str](), dict[str, str]()
-    for one in found:
-        if "/" in one:
-            owner = one.rpartition("/")[0]
-            kinds[one] = identities.form_of(one)
-            if kinds[one] != "tool":
-                traces.add(owner)
-    # A call of a tool is in the run of its turn.
-    plain = [one.rpartition("/")[0] if kinds.get(one) == "tool" else one for one in found if kinds.get(one) in (None, "tool")]
-    for table, column, kind in (
-        (handoff, handoff.c.id, "handoff"),
-        (turn, turn.c.id, "turn"),
-        (action, action.c.key, "action"),
-    ):
-        for row in rows_with(connection, select(column.label("id"), table.c.trace), column, plain):
-            kinds.setdefault(row.id, kind)
-            traces.add(row.trace)
-    for one in found:
-        kinds.setdefault(one, "artifact")
-    return traces, {one: kinds[one] for one in found}
 
 
 def _runs(connection: Connection, traces: Iterable[str]) -> list[RunView]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, exists, or_, select
 from contracts.errors import NotFound
 from contracts.money import Ceilings, micros, resets_at
 from contracts.runs import FINAL
-from ledger.db import from_us
+from ledger.db import beginning_with, from_us
 from ledger.money import ceilings
 from ledger.tables import feed, reservation, run, scope
 from ledger.views.runs import SHORTEST, find_run
@@ -92,8 +92,9 @@ def ceilings_of_today(connection: Connection, configured: Ceilings, now: datetim
     names = {f"run:{row.trace}": f"run {row.workflow_id}" for row in waiting}
     wanted = or_(
         scope.c.id.in_([f"month:{month}", *names]),
-        scope.c.id.like(f"project:%:month:{month}"),
-        and_(or_(scope.c.id.like("agent:%"), scope.c.id.like("project:%:agent:%")), scope.c.id.like(f"%:{day}")),
+        and_(beginning_with(connection, scope.c.id, "agent:"), scope.c.id.like(f"%:{day}")),
+        and_(beginning_with(connection, scope.c.id, "project:"), scope.c.id.like(f"%:month:{month}")),
+        and_(beginning_with(connection, scope.c.id, "project:"), scope.c.id.like(f"%:agent:%:{day}")),
     )
     rows = connection.execute(select(scope).where(wanted).order_by(scope.c.id)).all()
     found = _ceilings(rows, waiting, names)
@@ -107,7 +108,7 @@ def ceilings_of_run(connection: Connection, name: str) -> list[Ceiling]:
     """One run's ceiling, then the parts of its children. Raises `NotFound`."""
     found = find_run(connection, name)
     whole = f"run:{found.trace}"
-    own = (scope.c.id == whole) | scope.c.id.startswith(f"{whole}/", autoescape=True)
+    own = (scope.c.id == whole) | beginning_with(connection, scope.c.id, f"{whole}/")
     rows = connection.execute(select(scope).where(own).order_by(scope.c.id)).all()
     names = {row.id: row.id.removeprefix(whole).lstrip("/") or f"run {found.workflow_id}" for row in rows}
     return _ceilings(rows, [one for one in ceilings.waiting(connection) if one.trace == found.trace], names)

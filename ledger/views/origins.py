@@ -177,6 +177,9 @@ def find_start(connection: Connection, name: str) -> tuple[Origins, Node]:
     Also what an action has made: a branch, or (a prefix of) a commit or tree; and a tool's call as TURN/NUMBER. Raises
     `NotFound`, or `Ambiguous` if several gates or digests match.
     """
+    # Most ids come from a page or a list, and are whole: of those nothing has to be looked through.
+    if "/" not in name and (kind := identities.kind_of(connection, name)) is not None and kind != "run":
+        return _thing(connection, kind, name)
     run, slash, gate = name.partition("/")
     try:
         found = find_run(connection, run)
@@ -215,7 +218,11 @@ def _by_digest(connection: Connection, name: str, error: NotFound) -> tuple[Orig
         raise Ambiguous(f"several ids begin with {name!r}: {listed}. Type more of it")
     if not found:
         raise NotFound(f"no run, gate, effect, handoff, turn or artifact begins with {one_line(name, 80)!r}: {error}")
-    kind, identity = found[0]
+    return _thing(connection, *found[0])
+
+
+def _thing(connection: Connection, kind: identities.Kind, identity: str) -> tuple[Origins, Node]:
+    """The thing of this kind with this complete id."""
     trace = identities.trace_of(connection, kind, identity)
     # What a run made is asked for by its digest, as `baton why` shows it.
     known_as = handoffs.own(connection, trace, [identity])[0] if kind == "artifact" else identity

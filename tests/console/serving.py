@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, cast
 
 import httpx2
 from temporalio.client import Client
 
 from activities.gates.policy import load_policy
 from activities.gates.standing import InForce
-from config import HOME
+from config import HOME, Settings
 from connection import Unreachable
 from console.answers import Place
 from console.application import application
@@ -71,9 +72,49 @@ class Served:
         return visitor
 
 
+def settings_of(ledger: Ledger, **changes: Any) -> Settings:
+    """The settings of a machine with this ledger, and else what we ship."""
+    return Settings(state=ledger.files.parent / "state", ledger_url=ledger.url, task_queue=QUEUE, **changes)
+
+
 async def nowhere() -> Client:
     """Temporal does not answer."""
     raise Unreachable("Temporal does not answer")
+
+
+class Signalled:
+    """Stands for Temporal, which answers from the second time on; keeps which run got which signal."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._asked = 0
+
+    async def connect(self) -> Client:
+        """A client, from the second time on."""
+        self._asked += 1
+        if self._asked == 1:
+            raise Unreachable("Temporal does not answer")
+        return cast("Client", self)
+
+    def get_workflow_handle(self, run: str) -> "Signalled.Handle":
+        """Of this run."""
+        return Signalled.Handle(run, self.told)
+
+    @dataclass
+    class Handle:
+        """A run."""
+
+        run: str
+        told: asyncio.Queue[tuple[str, str]]
+
+        async def signal(self, name: str, _: object) -> None:
+            """Keep it."""
+            self.told.put_nowait((self.run, name))
+
+
+def forms_of(page: str) -> str:
+    """What the forms of this page carry: the session they are of."""
+    return page.split('name="session" value="')[1].split('"')[0]
 
 
 @asynccontextmanager
@@ -84,6 +125,7 @@ async def served(
     connect: Callable[[], Awaitable[Client]] | None = None,
     policy: InForce | None = None,
     setting: ConsoleSetting | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Served]:
     """The console over this ledger, by default with the shipped policy. With https it believes that TLS is in front.
 
@@ -91,9 +133,10 @@ async def served(
     """
     at = listening(0)
     host = f"127.0.0.1:{at.getsockname()[1]}"
-    place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), QUEUE, "http://127.0.0.1:8233")
+    found = settings or settings_of(ledger, **({} if setting is None else {"console": setting}))
+    place = Place(frozenset({host}), frozenset({f"{scheme}://{host}"}), found)
     if setting is not None:
-        place = place_of(setting, "127.0.0.1", at.getsockname()[1], QUEUE, "http://127.0.0.1:8233")
+        place = place_of(found, "127.0.0.1", at.getsockname()[1])
     running = server(application(ledger, place, connect or nowhere, policy or load_policy(HOME / "policy.toml")), setting)
     served = asyncio.create_task(running.serve([at]))
     try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from activities.gates.policy import read_policy
-from config import load
+from config import Settings, load
 from console import hashing
 from console.place import place_of
 from console.server import check_certificate
@@ -233,11 +233,11 @@ TLS = {"certificate": Path("chain.pem"), "private_key": Path("key.pem")}
 def test_a_port_that_others_reach_needs_tls_or_a_proxy(host: str) -> None:
     """It is refused, with why and what to do; with one of them it is not."""
     with pytest.raises(Misconfigured, match=r"nothing here has TLS.*certificate.*proxies.*tunnel"):
-        place_of(ConsoleSetting(), host, 8234, "baton", "")
+        place_of(Settings(), host, 8234)
     with pytest.raises(Misconfigured, match="Set address"):
-        place_of(ConsoleSetting.model_validate(TLS), host, 8234, "baton", "")
+        place_of(Settings(console=ConsoleSetting.model_validate(TLS)), host, 8234)
     for setting in (ConsoleSetting.model_validate({**TLS, "address": ADDRESS}), SETTING):
-        place = place_of(setting, host, 8234, "baton", "")
+        place = place_of(Settings(console=setting), host, 8234)
         assert (place.hosts, place.origins, place.secure) == ({"baton.example.org"}, {ADDRESS}, True)
 
 
@@ -247,8 +247,8 @@ def test_a_port_that_others_reach_needs_tls_or_a_proxy(host: str) -> None:
 def test_on_loopback_nothing_is_needed(host: str, written: str) -> None:
     """As before; with a certificate it is https there, too."""
     plain, secure = (
-        place_of(ConsoleSetting(), host, 8234, "baton", ""),
-        place_of(ConsoleSetting.model_validate(TLS), host, 8234, "", ""),
+        place_of(Settings(), host, 8234),
+        place_of(Settings(console=ConsoleSetting.model_validate(TLS)), host, 8234),
     )
     assert {written, "localhost:8234"} <= plain.hosts
     assert (plain.secure, secure.secure) == (False, True)

@@ -8,22 +8,25 @@ from console.answers import Place
 from console.application import application
 from console.routes import GATE, OPEN, OPERATIONS, PAGES
 from ledger.db import Ledger
-from tests.console.serving import Served, nowhere
+from tests.console.serving import Served, forms_of, nowhere, settings_of
 
 SHIPPED = load_policy(HOME / "policy.toml")
 
 
 async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_somebody(console: Served) -> None:
     """Deny by default: a route that is not among those that are open answers nobody who is not signed in."""
-    place = Place(frozenset({"h"}), frozenset({"http://h"}), "baton", "")
+    place = Place(frozenset({"h"}), frozenset({"http://h"}), settings_of(console.ledger))
     every = {route.path for route in application(console.ledger, place, nowhere, SHIPPED).routes if hasattr(route, "path")}
     listed = {one.path for one in (*PAGES, *OPERATIONS)} | {one.removesuffix("/{path:path}") for one in OPEN}
     assert every == listed | {"/events", f"{GATE.path}/withdraw"}
     stranger = console.visitor()
-    for path in (page.path.format(run="r", gate="plan-1") for page in PAGES):
+    for path in (page.path.format(run="r", gate="plan-1", key="k", id="i") for page in PAGES):
         page = await stranger.get(path)
         assert (page.status_code, page.headers.get("location")) == (303, "/sign-in"), path
         assert (await stranger.get(path, accept="application/json")).status_code == 401, path
+    for path in (one.path.format(key="k", id="i", run="r") for one in OPERATIONS):
+        sent = await stranger.post(path, why="x")
+        assert (sent.status_code, sent.headers.get("location")) == (303, "/sign-in"), path
     assert (await stranger.get("/events")).status_code == 401
     for path in ("/healthz", "/readyz", "/sign-in", "/static/console.js"):
         assert (await stranger.get(path)).status_code == 200, path
@@ -56,7 +59,7 @@ async def test_a_name_that_is_not_the_consoles_own_is_refused(console: Served, h
 async def test_a_form_that_another_site_sent_changes_nothing(console: Served, headers: dict[str, str]) -> None:
     """Neither lets it sign somebody in, nor out."""
     visitor = await console.signed_in()
-    forms = _forms((await visitor.get("/")).text)
+    forms = forms_of((await visitor.get("/")).text)
     answer = await visitor.post("/sign-out", headers=headers, session=forms)
     assert answer.status_code == 403
     assert (await visitor.get("/")).status_code == 200
@@ -66,7 +69,7 @@ async def test_a_form_that_another_site_sent_changes_nothing(console: Served, he
 async def test_a_form_without_what_its_page_had_changes_nothing(console: Served) -> None:
     """The token of another session does not count either."""
     visitor, other = await console.signed_in(), await console.signed_in("erik")
-    for value in ("", "x", _forms((await other.get("/")).text)):
+    for value in ("", "x", forms_of((await other.get("/")).text)):
         assert (await visitor.post("/sign-out", session=value)).status_code == 403
     assert (await visitor.get("/")).status_code == 200
 
@@ -120,11 +123,7 @@ async def test_the_consoles_files_cannot_be_left(console: Served) -> None:
 
 def test_a_place_is_secure_only_if_all_its_origins_are(ledger: Ledger) -> None:
     """Else the cookie would be missing under one of them."""
-    del ledger
     hosts = frozenset({"a", "b"})
-    assert Place(hosts, frozenset({"https://a", "https://b"}), "baton", "").secure
-    assert not Place(hosts, frozenset({"https://a", "http://b"}), "baton", "").secure
-
-
-def _forms(page: str) -> str:
-    return page.split('name="session" value="')[1].split('"')[0]
+    settings = settings_of(ledger)
+    assert Place(hosts, frozenset({"https://a", "https://b"}), settings).secure
+    assert not Place(hosts, frozenset({"https://a", "http://b"}), settings).secure

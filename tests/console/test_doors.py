@@ -8,13 +8,15 @@ import pytest
 from activities.gates.policy import Policy, read_policy
 from activities.gates.rights import rights_of
 from console.routes import FORMS, OPEN, PAGES, needed, ways
+from contracts.base import sha256
 from contracts.console import RIGHTS, Right
 from ledger import signed_in
 from ledger.db import Ledger
+from tests.console.filled import CONDEMNED, SOURCE, waits
 from tests.console.serving import Served, Visitor, served
-from tests.console.test_pages import _waits
 from tests.docs.claims import tables, words
 from tests.docs.pages import ROOT
+from tests.ledger import samples
 
 TEXT = """
 identity = "known"
@@ -51,8 +53,8 @@ async def _visitor(console: Served, who: str) -> Visitor:
 
 
 def _path(pattern: str) -> str:
-    path = pattern.format(run="trace-1", gate="plan-1")
-    return f"{path}?id=trace-1" if path == "/read" else path
+    path = pattern.format(run="trace-1", gate="plan-1", key=samples.intent("unknown").key, id=CONDEMNED)
+    return f"{path}?id={sha256(SOURCE)}" if path in ("/read", "/provenance/condemn") else path
 
 
 async def _asked(visitor: Visitor, method: str, path: str) -> int:
@@ -67,7 +69,7 @@ async def _asked(visitor: Visitor, method: str, path: str) -> int:
 async def test_every_path_is_for_those_who_have_its_right_and_nobody_else(ledger: Ledger) -> None:
     """The whole matrix: each path of the list, with each kind of person, signed in or not."""
     async with served(ledger, policy=POLICY) as console:
-        _waits(ledger)
+        waits(ledger)
         visitors = {who: await _visitor(console, who) for who in MAY}
         for who, method, pattern, right in CASES:
             status = await _asked(visitors[who], method, _path(pattern))
@@ -112,7 +114,7 @@ def test_each_path_is_taken_by_the_methods_that_the_list_says(method: str) -> No
 
 async def test_a_get_decides_nothing_wherever_it_is_sent(console: Served) -> None:
     """Every path of the list, also those that forms are sent to, with the fields of a form: the ledger is as it was."""
-    _waits(console.ledger)
+    waits(console.ledger)
     visitor = await console.signed_in()
     forms = (await visitor.get("/")).text.split('name="session" value="')[1].split('"')[0]
     link = console.ledger.tx_now(signed_in.make_link, "erik")

@@ -4,69 +4,23 @@ import asyncio
 import html
 import json
 import re
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert
 
-from activities.gates.policy import load_policy
-from activities.gates.standing import body_of
 from console import answers, live
 from contracts.errors import LedgerUnavailable
-from contracts.handoff import Question
-from ledger import artifacts, breakers, feed, gates, policies, runs, workers
-from ledger.breakers import Failure, Thresholds
-from ledger.db import Ledger, now_us
-from ledger.tables import agent_version
+from ledger import feed, runs, workers
 from tests import children
-from tests.console.serving import QUEUE, Served, Visitor
+from tests.console.filled import HOSTILE, PATHS, waits, works
+from tests.console.serving import Served, Visitor
 from tests.ledger import samples
-
-SHIPPED = load_policy(Path("policy.toml"))
-THRESHOLDS = Thresholds(1, timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1))
-
-HOSTILE = (
-    "<script>document.title='owned'</script>"
-    "<img src=x onerror=alert(1)>![](http://evil.example/x.png)"
-    "\x1b[31mred\x1b[0m \u202eevil\u202c \u200b{{ 7*7 }} \"'><b>approved by olga</b>"
-)
-
-
-def _waits(ledger: Ledger, words: str = "a plan") -> None:
-    """A run that waits at a gate, with these words wherever somebody else may write."""
-    asked, began = samples.begin(input={"instruction": words, "repository": "/r", "by": "olga"}, owner=words)
-    ledger.tx_now(runs.begin, asked, began)
-    subject = ledger.tx_now(artifacts.put, ledger.files, words.encode()).digest
-    view = samples.view(title=words, facts=(words,), narrative=words, output=words, risk=f"high: {words}", on_expiry=words)
-    view = view.model_copy(update={"questions": (Question(id="q", text=words[:1000], options=(words,)),), "subject": subject})
-    ledger.tx_now(gates.open_gate, samples.opening(view))
-    ledger.tx_now(_knows, words)
-    line = samples.note("n1", did=words, why=words, next=words, stage=words[:40], actor=words, channel=words)
-    ledger.tx_now(feed.append, samples.ref(), [line])
-
-
-def _knows(connection: Connection, words: str) -> None:
-    """An agent, a breaker that is open and a policy with these words."""
-    version = {"name": words, "version": "v1", "digest": "d", "definition": "{}", "at": 1}
-    connection.execute(insert(agent_version).values(version))
-    why = Failure(words, at_once=True)
-    breakers.failed(connection, "model", why, THRESHOLDS, now_us())
-    policies.add(connection, 1, "d", body_of(SHIPPED), "found", words, words)
-
-
-def _works(ledger: Ledger) -> None:
-    ledger.tx_now(workers.beat, "host:1", "test", workers.Serving(QUEUE, "host"))
-
-
-PATHS = ("/", "/feed", "/runs", "/runs/trace-1", "/runs/trace-1/gates/plan-1", "/agents", "/system", "/read?id=trace-1")
 
 
 async def test_needs_you_says_what_waits_and_how_it_is_decided(console: Served) -> None:
     """The operator's first page; without a gate it says that nothing waits."""
     visitor = await console.signed_in()
     assert "Nothing waits for a person" in (await visitor.get("/")).text
-    _waits(console.ledger)
+    waits(console.ledger)
     page = (await visitor.get("/")).text
     assert 'href="/runs/trace-1/gates/plan-1"' in page
     assert "baton approve delivery-trace-1 plan-1" in html.unescape(page)
@@ -75,9 +29,9 @@ async def test_needs_you_says_what_waits_and_how_it_is_decided(console: Served) 
 async def test_every_page_says_that_nobody_works_as_long_as_it_is_so(console: Served) -> None:
     """By the heartbeats in the ledger."""
     visitor = await console.signed_in()
-    _waits(console.ledger)
+    waits(console.ledger)
     assert ["Nobody works." in (await visitor.get(path)).text for path in PATHS] == [True] * len(PATHS)
-    _works(console.ledger)
+    works(console.ledger)
     assert ["Nobody works." in (await visitor.get(path)).text for path in PATHS] == [False] * len(PATHS)
     console.ledger.tx_now(workers.stopped, "host:1")
     assert ["Nobody works." in (await visitor.get(path)).text for path in PATHS] == [True] * len(PATHS)
@@ -86,20 +40,22 @@ async def test_every_page_says_that_nobody_works_as_long_as_it_is_so(console: Se
 async def test_words_of_others_are_only_words(console: Served) -> None:
     """In every place where an agent, a repository or a person may write: no markup, nothing hidden, nothing turned around."""
     visitor = await console.signed_in()
-    _waits(console.ledger, HOSTILE)
+    waits(console.ledger, HOSTILE)
     for path in PATHS:
         page = (await visitor.get(path)).text
         assert "owned" in page, f"the words are not shown at all on {path}"
         assert "&lt;script&gt;" in page, path
-        for raw in ("<script>document", "<img", "<b>approved", "\x1b", "\u202e", "\u200b", ">49<"):
+        for raw in ("<script>document", "<img", "<b>approved", '<p class="sent">approved', "\x1b", "\u202e", "\u200b", ">49<"):
             assert raw not in page, (path, raw)
 
 
 async def test_words_that_are_very_long_are_cut_and_say_so(console: Served) -> None:
     """Nobody can push what matters off a page; what is decided on is shown whole."""
     visitor = await console.signed_in()
-    _waits(console.ledger, "line\n" * 10_000)
-    assert (await visitor.get("/")).text.count("line\n") < 1000
+    waits(console.ledger, "line\n" * 10_000)
+    for path in PATHS:
+        if "/gates/" not in path and not path.startswith("/read"):
+            assert (await visitor.get(path)).text.count("line\n") < 4000, path
     page = (await visitor.get("/runs/trace-1/gates/plan-1")).text
     assert "[cut here: 50000 characters in all]" in page
     assert page.split('<pre class="subject"')[1].split("</pre>")[0].count("line\n") == 10_000
@@ -109,20 +65,20 @@ async def test_words_that_are_very_long_are_cut_and_say_so(console: Served) -> N
 async def test_every_page_is_a_document_for_programs_too(console: Served, path: str) -> None:
     """The same content by its names, with the version of these names."""
     visitor = await console.signed_in()
-    _waits(console.ledger, HOSTILE)
+    waits(console.ledger, HOSTILE)
     answer = await visitor.get(path, accept="application/json")
     assert answer.headers["content-type"] == "application/json"
     document = json.loads(answer.text)
     assert document["schema"] == answers.SCHEMA
     assert document["nobody_works"].startswith("no worker has ever served")
-    assert document["newest"] == 1
+    assert document["newest"] == 2
 
 
 @pytest.mark.parametrize("path", ["/runs/nothing", "/runs/trace-1/gates/plan-9", "/read?id=ffff", "/feed?before=x", "/what"])
 async def test_what_is_not_there_is_told(console: Served, path: str) -> None:
     """In words, and for programs as a document."""
     visitor = await console.signed_in()
-    _waits(console.ledger)
+    waits(console.ledger)
     page = await visitor.get(path)
     assert (page.status_code, "Not found" in page.text) == (404, True)
     document = (await visitor.get(path, accept="application/json")).json()

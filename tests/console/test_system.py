@@ -1,5 +1,6 @@
 """Agents and System: what the workers give to new runs, and what actions take, by whom and since when."""
 
+import html
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +9,11 @@ from sqlalchemy import Connection, insert, update
 
 from activities.gates.policy import Policy, load_policy
 from activities.gates.standing import body_of
-from ledger import actions, policies, runs, turns, workers
+from ledger import actions, pauses, policies, runs, turns, workers
 from ledger.db import Ledger, now_us
 from ledger.tables import action, agent_version
 from ledger.views import agents, boundaries
-from tests.console.serving import QUEUE, Served
+from tests.console.serving import QUEUE, Served, forms_of
 from tests.ledger import samples
 
 SHIPPED = load_policy(Path("policy.toml"))
@@ -76,6 +77,33 @@ async def test_a_boundary_counts_what_came_of_it_this_week(console: Served) -> N
     assert push["outcomes"] == {"approved": 1}
     assert (push["tier"], push["changed"]["by"]) == (SHIPPED.actions["git.push"].tier, "olga")
     assert "1 approved" in (await visitor.get("/system")).text
+
+
+async def test_an_agent_is_paused_and_resumed_with_a_reason(console: Served) -> None:
+    """As the commands do it: an unknown name, a second pause and a second lifting are refused with what is the case."""
+    visitor = await console.signed_in()
+    console.ledger.tx_now(_known, "planner", "v1")
+    form = {"session": forms_of((await visitor.get("/system")).text), "kind": "agent", "name": "planner"}
+    for wrong, why in (
+        ({"why": " "}, "say why"),
+        ({"why": "x", "name": "nobody"}, "there is no agent 'nobody'"),
+        ({"why": "x", "name": ""}, "say which agent"),
+        ({"why": "x", "kind": "world"}, "there is no such thing to pause"),
+    ):
+        refused = await visitor.post("/system/pause", **(form | wrong))
+        assert why in html.unescape(refused.text), wrong
+    assert console.ledger.read_now(pauses.in_force) == []
+    assert (await visitor.post("/system/pause", **form, why="it lies")).status_code == 303
+    (held,) = console.ledger.read_now(pauses.in_force)
+    assert (held.thing, held.by, held.why) == ("agent planner", "olga", "it lies")
+    assert "it lies" in (await visitor.get("/system")).text
+    again = await visitor.post("/system/pause", **form, why="me too")
+    assert (again.status_code, "paused by olga" in again.text) == (409, True)
+    lifting = {"session": form["session"], "id": held.id, "why": "mended"}
+    assert (await visitor.post("/system/resume", **lifting)).status_code == 303
+    assert console.ledger.read_now(pauses.in_force) == []
+    late = await visitor.post("/system/resume", **lifting)
+    assert (late.status_code, "olga resumed it, mended" in late.text) == (409, True)
 
 
 def _proposed(connection: Connection, event: str) -> None:
