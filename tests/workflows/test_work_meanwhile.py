@@ -14,15 +14,14 @@ from contracts.handoff import ByPerson, Producer
 from ledger import gates, handoffs
 from tests.activities.agentfiles import routed
 from tests.replay.scenarios import row_is
-from tests.scripts import a_tester, answer, edit, item, plan, says, summary, writer
+from tests.scripts import a_tester, answer, edit, item, plan, summary, unsure, writer
 from tests.stack import Stack, git, result_of, sample, until
 from tests.workflows.conftest import Start
 from tests.workflows.resetting import NOT_AGAIN, Run, decisions, is_consistent, point_before, reset
-from tests.workflows.sending import Cli
+from tests.workflows.sending import Cli, Sdk
 from tests.workflows.test_work import HUMAN, NEW, OLD, PATH, refused, turn_by_hand
 
 FIX = writer("round", edit(PATH, OLD, NEW))
-PLANNER = says("planner", answer(plan(item("round", [PATH]))))
 
 
 def planned(words: str) -> dict[str, Any]:
@@ -107,11 +106,11 @@ async def test_a_step_is_done_once_by_one_whatever_comes_meanwhile(start: Start,
 
 async def test_a_pause_and_a_cancellation_reach_a_step_that_a_person_does(start: Start, tmp_path: Path) -> None:
     """Handed in during a pause by the Temporal CLI, work counts and is used once the run is resumed; a signal of the same name
-    does as well as an update, and needs no subject. A cancelled run closes the gate, and takes nothing any more."""
+    does as well as an update, and needs no subject. A patch may come in pieces: whoever is unsure keeps what they handed in. A
+    cancelled run closes the gate, and takes nothing any more."""
     origin = sample(tmp_path / "sample")
-    git(tmp_path, "clone", "--quiet", str(origin), "work")
-    (tmp_path / "work" / PATH).write_text((tmp_path / "work" / PATH).read_text().replace(OLD, NEW))
-    patch = git(tmp_path / "work", "diff", "--binary") + "\n"
+    piece, patch = pieces(origin, tmp_path)
+    asks = unsure("there is more", {"id": "more", "text": "Go on?"}, body=summary("half of it"))["answer"]
     agents = routed(tmp_path / "agents", planner=HUMAN, writer=HUMAN)
     async with start(a_tester(), agents=agents) as stack:
         cli = Cli(stack.client)
@@ -119,18 +118,26 @@ async def test_a_pause_and_a_cancellation_reach_a_step_that_a_person_does(start:
         view = await stack.gate(run, "work-1")
         unfit = await cli.update(run.id, "answer", [{"gate": "work-1", "by": "maria", "made": {"outcome": "done"}}])
         assert (unfit.taken, "does not fit plan/2" in unfit.text) == (False, True)
+        half = await Sdk(stack.client).update(run.id, "answer", [{"gate": "work-1", "by": "maria", "made": planned("\ud800")}])
+        assert (half.taken, "Invalid JSON" in half.text) == (False, True), half
         assert (await cli.signal(run.id, "answer", [{"gate": "work-1", "by": "maria", "made": planned("by signal")}])).taken
         await stack.approve(run, "plan-1")
         view = await stack.gate(run, "work")
         await run.execute_update("pause", {})
         await until(lambda: row_is(stack, run, "paused"), "the row says paused")
-        written = {"gate": view.gate, "by": "maria", "made": answer(summary("by update"))["answer"], "patch": patch}
-        sent = await cli.update(view.workflow_id, "answer", [written])
+        sent = await cli.update(view.workflow_id, "answer", [{"gate": view.gate, "by": "maria", "made": asks, "patch": piece}])
         assert (sent.taken, "won:true" in sent.text) == (True, True), sent
         held_up = await stack.ledger.read(handoffs.of_trace, view.trace)
         assert (await row_is(stack, run, "paused"), [one.path for one in held_up]) == (True, ["plan/1"])
         assert await run.execute_update("resume", {}) == "resumed"
-        change = await stack.approve(run, "change-1")
+        await stack.decide(await stack.gate(run, "clarify"), "answer", answers={"more": "yes"})
+        view = await stack.gate(run, "write.1.round.work-2")
+        assert view.work is not None
+        assert view.work.workspace is not None
+        assert view.work.workspace.state is not None
+        before = await stack.artifact(view.work.workspace.state)
+        await stack.decide(view, "answer", made=answer(summary("by update"))["answer"], patch=patch)
+        await stack.approve(run, "change-1")
         report = await result_of(run)
         lost = await stack.gate(dropped, "work-1")
         await dropped.cancel()
@@ -139,9 +146,22 @@ async def test_a_pause_and_a_cancellation_reach_a_step_that_a_person_does(start:
         closed = await stack.ledger.read(gates.find, lost.trace, "work-1")
         late = await cli.update(dropped.id, "answer", [{"gate": "work-1", "by": "maria", "made": planned("late")}])
     assert report.state == "done"
-    assert NEW.strip() in git(origin, "show", f"by/hand:{PATH}")
-    assert change.gate == "change-1"
+    written = git(origin, "show", f"by/hand:{PATH}")
+    assert all(one in written for one in (NEW.strip(), "# by hand"))
+    assert (b"+# by hand" in before, NEW.strip().encode() in before) == (True, False)
     assert (closed[1], late.taken) == ("cancelled", False)
+
+
+def pieces(origin: Path, folder: Path) -> tuple[str, str]:
+    """A change of one file as two patches, the second on top of the first."""
+    git(folder, "clone", "--quiet", str(origin), "work")
+    work, patches = folder / "work", []
+    text = (work / PATH).read_text() + "# by hand\n"
+    for now in (text, text.replace(OLD, NEW)):
+        (work / PATH).write_text(now)
+        patches.append(git(work, "diff", "--binary") + "\n")
+        git(work, "commit", "--quiet", "--all", "--message=A piece")
+    return patches[0], patches[1]
 
 
 async def waits_again(stack: Stack, run: Run, before: GateView) -> GateView:
