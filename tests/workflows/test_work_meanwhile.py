@@ -45,7 +45,7 @@ UNFIT: dict[str, tuple[Any, str]] = {
     "done without a body": (planned("x") | {"body": None}, "outcome 'done' needs a body"),
     "deep": (planned("x") | {"claims": NESTED}, "recursion limit"),
     "another contract": (answer(summary())["answer"], "does not fit plan/2: body"),
-    "large": (planned("x" * (BODY_LIMIT + 1)), "more than 65536 bytes, its note, answer and patch together"),
+    "large": (planned("x" * (BODY_LIMIT + 1)), "is larger than 65536 bytes, its note, answer and patch together"),
 }
 """What somebody hands in that is no plan, and what they are told."""
 

@@ -252,6 +252,9 @@ async def test_a_programs_own_environment_comes_before_the_checks(place: Place, 
     assert (ran.outcome, "1 passed" in output, "check 0 ['a.txt', 'b.txt', 'test_it.py']" in output) == ("done", True, True), (
         output
     )
+    piped = f"import subprocess; print('check', subprocess.call(['/baton/check']))\n{WRITES}"
+    ran, output, _ = await place.run(piped, check='echo "it\'s $PWD" | grep -v /workspace | (cat; exit 3) | cat')
+    assert (ran.outcome, output.count("it's /tmp/"), output.endswith("check 3\n")) == ("done", 1, True), output
     ran, output, _ = await place.run(f"import os; print(os.path.exists('/baton/check'))\n{WRITES}")
     assert (ran.outcome, output) == ("done", "False\n")
 
