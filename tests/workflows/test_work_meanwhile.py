@@ -16,6 +16,7 @@ from tests.activities.agentfiles import routed
 from tests.replay.scenarios import row_is
 from tests.scripts import a_tester, answer, edit, item, plan, summary, unsure, writer
 from tests.stack import Stack, git, result_of, sample, until
+from tests.workflows.asked import turns_of
 from tests.workflows.conftest import Start
 from tests.workflows.resetting import NOT_AGAIN, Run, decisions, is_consistent, point_before, reset
 from tests.workflows.sending import Cli, Sdk
@@ -61,7 +62,8 @@ async def planner_of(stack: Stack, trace: str) -> Producer:
 
 async def test_a_step_is_done_once_by_one_whatever_comes_meanwhile(start: Start, tmp_path: Path) -> None:
     """What is no plan is refused with the reason; reset while it waits the step waits again; of two who hand in at the same
-    time one counts, whole; after a reset to before that another person's work counts in its place, and theirs alone."""
+    time one counts, whole; after a reset to before that another person's work counts in its place, and theirs alone; after one
+    that sends all of it again the same."""
     origin = sample(tmp_path / "sample")
     agents = routed(tmp_path / "agents", planner=HUMAN)
     async with start(FIX, a_tester(), agents=agents, workflow_sandbox=False) as stack:
@@ -90,9 +92,13 @@ async def test_a_step_is_done_once_by_one_whatever_comes_meanwhile(start: Start,
         other = await stack.approve(third, "plan-1", by="mia")
         await stack.approve(third, "change-1", by="mia")
         report = await result_of(third)
-        second = await planner_of(stack, view.trace)
+        second, turns = await planner_of(stack, view.trace), await stack.ledger.read(turns_of, view.trace)
+        # With all that people sent: the same work counts again, and is no second turn.
+        fourth = await reset(stack, third, await point_before(third, "admit_decision"), of=third.result_run_id)
+        assert (await result_of(fourth)).approved_by == report.approved_by
+        assert [row.id for row in await stack.ledger.read(turns_of, view.trace)] == [row.id for row in turns]
         taken = await decisions(stack, view.trace)
-        await is_consistent(stack, third, "done")
+        await is_consistent(stack, fourth, "done")
         said = await stack.said(third)
     assert first.person == ByPerson(name=won["by"], gate="work-1", channel="update")
     assert f"of {won['by']} " in gate.narrative + str(gate.facts)
