@@ -41,7 +41,8 @@ class ProgramSetting(Input):
         min_length=1, max_length=100, description="program and arguments, as they are: no shell reads them"
     )
     environment: Path | None = Field(
-        default=None, description="folder with a bin in it that is mounted read-only and comes first on PATH"
+        default=None,
+        description="folder with a bin in it that is mounted read-only and comes on PATH before the check's",
     )
     hosts: tuple[Host, ...] = Field(default=(), description="HOST:PORT of all that it may reach; none by default")
     variables: dict[Variable, Variable] = Field(
@@ -77,6 +78,7 @@ class ProgramTask(Contract, name="program_task/1"):
     returns: str = Field(description="contract of the body that the step returns")
     body_schema: dict[str, Any] = Field(description="JSON Schema of that body")
     writes: bool = Field(description="whether files that it leaves in its working folder are its result")
+    check: str = Field(default="", description="the project's check; /baton/check runs it on a copy of the files; none: empty")
 
 
 class ProgramEnd(Contract, name="program_end/1"):

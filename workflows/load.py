@@ -195,7 +195,7 @@ class Load(Pipeline[LoadInput, LoadReport]):
 
     async def _parts(self, planned: Planned, tries: int) -> dict[str, Handoff[Any]]:
         assert planned.intent is not None
-        key, size = planned.intent.key, max(PART, -(-planned.batches // PARTS))
+        key, size = planned.intent.key, batches_of_part(planned.batches)
         starts = range(0, planned.batches, size)
         names = [f"part-{number}" for number in range(1, len(starts) + 1)]
 
@@ -227,6 +227,11 @@ class Load(Pipeline[LoadInput, LoadReport]):
             )
             known |= {"counts": counted.counts, "checked": checked}
         return known
+
+
+def batches_of_part(batches: int) -> int:
+    """How many batches each child has, so that there are at most `PARTS` children."""
+    return max(PART, -(-batches // PARTS))
 
 
 def _refused(reason: str) -> ApplicationError:

@@ -2,10 +2,11 @@
 
 import re
 import shlex
+from pathlib import Path
 
 from activities.repositories import junit
 from activities.sandbox.interpreter import RUNNER
-from activities.sandbox.layout import WORKSPACE
+from activities.sandbox.layout import WORKSPACE, usual
 from contracts.check_shapes import has_pipe
 from contracts.errors import Misconfigured
 
@@ -18,6 +19,16 @@ exit 126
 """
 """Runs a command so that a pipe fails if any part of it does: by the system's own shell if that can do it, else by bash."""
 
+COPIED = """\
+#!/bin/sh
+set -e
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -a {workspace}/. "$copy"
+cd "$copy"
+{run}
+"""
+
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _SHELL = set("|&;<>()$`\\\"'*?[]#~=%!{}\n")
 
@@ -27,12 +38,12 @@ def is_pytest(command: str) -> bool:
     return bool(_pytest_words(words_of(command)))
 
 
-def argv_of(command: str, *more: str) -> list[str]:
+def argv_of(command: str, *more: str, report: str = f"{WORKSPACE}/{junit.NAME}") -> list[str]:
     """The command as it is run: split where it is plain words, by the sandbox's own shell where it is more.
 
     A pipe is run so that every part of it counts (`pytest | tee log` fails where pytest does).
-    pytest is started by `RUNNER`, and writes its report to an absolute path. `more` are further options for it, left out
-    where the command is another one.
+    pytest is started by `RUNNER`, and writes its report to the absolute path `report`. `more` are further options for it, left
+    out where the command is another one.
     """
     if not command.strip():
         raise Misconfigured("the check is empty; name a command such as 'pytest -q'")
@@ -46,7 +57,14 @@ def argv_of(command: str, *more: str) -> list[str]:
     # Our options go before `--`: pytest takes everything behind it for a file.
     end = arguments.index("--") if "--" in arguments else len(arguments)
     python = "python3" if started == ["pytest"] else started[0]
-    return [python, RUNNER, *arguments[:end], *more, f"--junitxml={WORKSPACE}/{junit.NAME}", *arguments[end:]]
+    return [python, RUNNER, *arguments[:end], *more, f"--junitxml={report}", *arguments[end:]]
+
+
+def script_of(command: str, environment: Path | None) -> str:
+    """A program for the sandbox that runs the command as checks are, on a copy of the workspace: nothing of it stays there."""
+    variables = [f"{name}={value}" for name, value in usual(environment).items()]
+    run = shlex.join(["env", "-i", *variables, *argv_of(command, report="/dev/null")])
+    return COPIED.format(workspace=WORKSPACE, run=run)
 
 
 def _pytest_words(words: list[str]) -> list[str]:

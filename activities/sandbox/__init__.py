@@ -16,7 +16,7 @@ from typing import Any
 
 from activities.sandbox.ending import BoundedOutput, crowded, finish
 from activities.sandbox.launch import Given, Launched, SandboxUnavailable, launch, unavailable
-from activities.sandbox.layout import INPUT, Layout, mounts, texts, variables
+from activities.sandbox.layout import CHECK, INPUT, Layout, mounts, texts, variables
 from activities.sandbox.limits import DEFAULT, MIB, Cgroups, ResourceLimits, resources_of
 from contracts.check_limits import CheckLimits
 from contracts.errors import Misconfigured
@@ -96,21 +96,26 @@ class Sandbox:
         limits: ResourceLimits | None = None,
         given: bytes | None = None,
         shown: Mapping[str, Path] = _NO_FOLDERS,
+        beside: tuple[Path | None, ...] = (),
+        check: str = "",
     ) -> Completed:
         """Run a program in `directory`, seen as /workspace, and wait until it ends or times out. None: the settings' limits.
 
         `environment` is the folder of a venv or interpreter, mounted read-only and first on PATH; None: a Python with pytest
-        and what that needs, and no other package of ours. `given` is its standard input; None: it is empty. `shown` are further
-        folders, by where they appear inside, read-only. Home and /tmp are new for every command. When this returns or is
-        cancelled, no process of the command is left. A program that is not there gives 127.
+        and what that needs, and no other package of ours. `beside` are further ones that come after it on PATH, None among them
+        as there. `given` is its standard input; None: it is empty. `shown` are further folders, by where they appear inside,
+        read-only. `check` is the text of a program that appears as /baton/check; "": there is none. Home and /tmp are new for
+        every command. When this returns or is cancelled, no process of the command is left. A program that is not there gives
+        127.
         Raises `SandboxUnavailable` when nothing could be run, `Misconfigured` for a folder or variable that cannot be used.
         """
         if not argv or argv[0].startswith("-") or any("\0" in argument for argument in argv):
             raise Misconfigured("a command is a program and its arguments, without NUL characters; correct its setting")
-        place = Layout(directory, writable, environment, variables, shown)
+        place = Layout(directory, writable, environment, variables, shown, beside)
         limits, timeout = limits or self._limits, timeout or self.time
         started = time.monotonic()
-        launched = await self._start(place, argv, limits, given)
+        more = {} if given is None else {INPUT: given}
+        launched = await self._start(place, argv, limits, more | ({CHECK: check.encode()} if check else {}))
         kept = BoundedOutput(limits.output)
         ended = await finish(launched, kept, directory if writable else None, timeout, limits)
         # Nobody stopped it and there is no code: bubblewrap never came to the command.
@@ -152,13 +157,12 @@ class Sandbox:
         group.remove()
         return frozenset(group.folders)
 
-    async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits, said: bytes | None) -> Launched:
+    async def _start(self, place: Layout, argv: Sequence[str], limits: ResourceLimits, more: Mapping[str, bytes]) -> Launched:
         version = await self.version()
         with Given() as given:
-            files = {name: int(given.holding(text.encode())) for name, text in texts().items()}
-            if said is not None:
-                files[INPUT] = int(given.holding(said))
-                argv = (*FROM_INPUT, *argv)
+            ours = {name: text.encode() for name, text in texts().items()}
+            files = {name: int(given.holding(data)) for name, data in {**ours, **more}.items()}
+            argv = (*FROM_INPUT, *argv) if INPUT in more else argv
             options = mounts(place, files, limits.scratch) + variables(place)
             # Older ones do not know the option and would not start.
             if version >= (0, 8):

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,8 @@ GIVEN = "/baton"
 """Where a command finds what it is given beside its folder, read-only: its input, and a way to declared hosts."""
 
 INPUT = f"{GIVEN}/input"
+CHECK = f"{GIVEN}/check"
+"""Runs the project's check, for a command that is told which one that is."""
 
 USER = 65534
 
@@ -40,6 +42,7 @@ Maven's settings.xml can.
 
 _TOO_WIDE = ("/", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var", WORKSPACE)  # noqa: S108 (a name, not a file)
 _OURS = ("PATH", "HOME", "TMPDIR")
+_PROGRAMS = (f"{interpreter.PLACE}/bin/pytest", CHECK)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -47,8 +50,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class Layout:
     """Where a command runs: the folder, whether it may change it, the interpreter's folder, and extra variables.
 
-    `environment` None: a Python of its own with pytest alone, see `interpreter.py`. `shown` are further folders, by where they
-    appear inside, read-only.
+    `environment` None: a Python of its own with pytest alone, see `interpreter.py`. `beside` are further environments, which
+    come after it. `shown` are further folders, by where they appear inside, read-only.
     """
 
     directory: Path
@@ -56,11 +59,12 @@ class Layout:
     environment: Path | None
     variables: Mapping[str, str]
     shown: Mapping[str, Path] = field(default_factory=dict)
+    beside: tuple[Path | None, ...] = ()
 
     @property
-    def programs(self) -> Path:
-        """The folder whose `bin` comes first on PATH."""
-        return self.environment or interpreter.PLACE
+    def environments(self) -> tuple[Path | None, ...]:
+        """All of them, the first one first, each once."""
+        return tuple(dict.fromkeys((self.environment, *self.beside)))
 
 
 def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
@@ -80,13 +84,13 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
     options += ["--proc", "/proc", "--remount-ro", "/proc"]
     options += ["--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (inside)
     options += ["--size", size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 (the sandbox's own)
-    options += _interpreter(place.environment, directory)
-    if place.environment is not None and (packages := place.environment / "node_modules").is_dir():
-        # Node looks for packages in every folder above the checkout, too, and npm for their programs.
-        options += ["--ro-bind", str(packages), "/node_modules"]
+    options += _interpreters(place.environments, directory)
+    packages = [one / "node_modules" for one in place.environments if one is not None and (one / "node_modules").is_dir()]
+    # Node looks for packages in every folder above the checkout, too, and npm for their programs.
+    options += [part for folder in packages[-1:] for part in ("--ro-bind", str(folder), "/node_modules")]
     for path, descriptor in files.items():
         # The data comes with mode 0600; a program has to be one.
-        options += [*(("--perms", "0755") if path.endswith("/bin/pytest") else ()), "--ro-bind-data", str(descriptor), path]
+        options += [*(("--perms", "0755") if path in _PROGRAMS else ()), "--ro-bind-data", str(descriptor), path]
     for inside, folder in place.shown.items():
         options += ["--ro-bind", str(folder.resolve()), inside]
     options += ["--bind" if place.writable else "--ro-bind", str(directory), WORKSPACE]
@@ -95,17 +99,8 @@ def mounts(place: Layout, files: Mapping[str, int], scratch: int) -> list[str]:
 
 def variables(place: Layout) -> list[str]:
     """Bubblewrap's options for a fixed environment plus the extra variables. Raises `Misconfigured` for one it refuses."""
-    values = {
-        "PATH": f"{place.programs}/bin:/usr/local/bin:/usr/bin:/bin",
-        "HOME": "/tmp/home",  # noqa: S108 (the sandbox's own)
-        "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
-        "LANG": "C.UTF-8",
-        "TERM": "dumb",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-    }
     options = ["--clearenv"]
-    for name, value in {**values, **place.variables}.items():
+    for name, value in {**usual(*place.environments), **place.variables}.items():
         if not _NAME.match(name) or name.startswith("LD_") or (name in _OURS and name in place.variables):
             raise Misconfigured(f"variable {name[:80]!r} cannot be set in the sandbox; choose another name")
         if "\0" in value:
@@ -114,18 +109,35 @@ def variables(place: Layout) -> list[str]:
     return options
 
 
+def usual(*environments: Path | None) -> dict[str, str]:
+    """The variables that every command has, with these environments on its PATH."""
+    first = [f"{one or interpreter.PLACE}/bin" for one in environments]
+    return {
+        "PATH": ":".join((*first, "/usr/local/bin", "/usr/bin", "/bin")),
+        "HOME": "/tmp/home",  # noqa: S108 (the sandbox's own)
+        "TMPDIR": "/tmp",  # noqa: S108 (the sandbox's own)
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+    }
+
+
 def texts() -> dict[str, str]:
     """Files inside that are ours, with what is in them."""
     return FILES | interpreter.texts()
 
 
-def _interpreter(environment: Path | None, directory: Path) -> list[str]:
-    """The options that bring an interpreter: the environment that is named, else one with pytest alone."""
-    shown = prefixes(environment or Path(sys.base_prefix), directory)
+def _interpreters(environments: Sequence[Path | None], directory: Path) -> list[str]:
+    """The options that bring interpreters: the environments that are named, and for None one with pytest alone."""
+    named = {path: None for one in environments if one is not None for path in prefixes(one, directory)}
+    ours = {} if None not in environments else dict.fromkeys(prefixes(Path(sys.base_prefix), directory))
+    shown = sorted(named | ours, key=lambda path: len(path.parts))
     options = [part for prefix in shown for part in ("--ro-bind", str(prefix), str(prefix))]
-    if environment is not None:
+    if None not in environments:
         return options
-    for folder in interpreter.hidden():
+    # Where a named environment is made of the same installation, its packages may be what that is named for.
+    for folder in () if ours.keys() & named.keys() else interpreter.hidden():
         options += ["--tmpfs", str(folder)]
     return [*options, *interpreter.options()]
 

@@ -69,7 +69,8 @@ class ToolContext:
 
     `workspace` is None for a step that has none. `given` are the databases, folders and logs of the step, `resources` knows
     where they are. `lfs` opens the content that Git LFS keeps outside the workspace; None: pointers stay pointers. `check`
-    runs the step's declared check on the workspace as it is now; None where none was declared. `patch` reads what the workspace
+    runs the step's declared check on the workspace as it is now; None where none was declared. `environment` is what was
+    prepared for that check; None: Baton's own Python. `patch` reads what the workspace
     differs in from its start, raising `GitProblem` where that cannot be stored; None where nothing may be written.
     """
 
@@ -85,6 +86,7 @@ class ToolContext:
     resources: "Resources | None" = None
     programs: "Programs | None" = None
     patch: "Callable[[], Awaitable[bytes]] | None" = None
+    environment: Path | None = None
 
     def root(self) -> Path:
         """The workspace's folder. Raises `ToolProblem` if the step has none."""

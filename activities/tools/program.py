@@ -12,8 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import replace
 from pathlib import Path
 
+from activities.files.locks import Busy
 from activities.git.errors import GitProblem
 from activities.git.trees import delete_folder
+from activities.repositories.check_command import script_of
+from activities.repositories.kept_environments import used
 from activities.sandbox import Completed, Sandbox
 from activities.sandbox.doorway import FOLDER, doorway, through
 from activities.sandbox.layout import GIVEN
@@ -42,7 +45,7 @@ async def _run(context: ToolContext, asked: ProgramCall) -> ToolOutcome:
     try:
         setting, secrets = context.programs.get(asked.program), context.programs.variables(asked.program)
         done = await _done(context, context.sandbox, setting, secrets, asked)
-    except Misconfigured as error:
+    except (Misconfigured, Busy) as error:
         raise ToolProblem(f"the program {asked.program} could not be run: {error}") from None
     output = _without(done.output, secrets)
     end = _end(output) if done.exit_code == 0 and not done.stopped else _could_not(_bad_end(asked.program, done))
@@ -64,6 +67,10 @@ async def _done(
 ) -> Completed:
     """Run it to its end, in the workspace or, for a step without one, in an empty folder."""
     limits = sandbox.limits(output=setting.output_kib * 1024, cpu=setting.timeout)
+    # What the check sees, read-only as there: a program that runs the project's tests sees what they are judged by.
+    prepared = context.environment
+    if prepared is not None:
+        await asyncio.to_thread(used, prepared)
     if setting.memory_mib is not None:
         limits = replace(limits, memory=setting.memory_mib * MIB)
     # The name of a program that stands alone says where it is looked for: in the sandbox, never on this machine.
@@ -74,7 +81,9 @@ async def _done(
             return await sandbox.run(
                 argv,
                 directory=context.workspace or empty,
-                environment=setting.environment,
+                environment=setting.environment or prepared,
+                beside=() if context.workspace is None or setting.environment is None else (prepared,),
+                check=script_of(asked.task.check, prepared) if asked.task.check else "",
                 variables=secrets,
                 timeout=setting.timeout,
                 limits=limits,

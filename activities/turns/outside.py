@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row
 
 from activities.agents.agent import Agent
 from activities.providers.schema import closed_schema
+from activities.sandbox.layout import CHECK
 from activities.tools.base import Tool
 from activities.tools.program import ANSWERING, WRITING
 from contracts.programs import ProgramCall, ProgramTask
@@ -27,6 +28,9 @@ def outside_call(
     file = agent.file
     rules = [f"You own: {file.owns}", *(f"Never: {line}" for line in file.never)]
     rules += [f"End as unsure when: {line}" for line in file.escalates_when]
+    check = _check_of(request)
+    if check:
+        rules.append(f"Your work is judged by: {check}. {CHECK} runs it on a copy of your files, in the same environment.")
     told = ProgramTask(
         agent=file.name,
         instruction="\n".join([agent.render(task), *rules, "", asked["told"]]),
@@ -35,9 +39,14 @@ def outside_call(
         returns=file.returns,
         body_schema=dict(closed_schema(agent.returns)),
         writes=tool is WRITING,
+        check=check,
     )
     call = ProgramCall(program=asked["program"], task=told, start=start)
     return tool, call.stored()
+
+
+def _check_of(request: RunTool) -> str:
+    return request.workspace.check or "" if request.workspace is not None and tool_for(request) is WRITING else ""
 
 
 def tool_for(request: RunTool) -> Tool:

@@ -80,7 +80,9 @@ class People:
         made = None if row is None else gates.made_in(row)[0]
         if row is None or made is None:
             raise NotFound(f"nobody has answered at {request.work}; was the ledger restored from an older backup?")
-        candidate = Candidate(Choice(model=ANYBODY), request.tried)
+        asked = gates.find(connection, request.run.trace, request.work)[0].work
+        # The gate knows whether they were asked because no model could be reached; the call itself does not.
+        candidate = Candidate(Choice(model=ANYBODY), request.tried if asked is None else asked.chosen)
         started = replace(self.reservations.read(connection, call, candidate, ""), person=person_of(row))
         reply = ModelReply(text=json.dumps(made, ensure_ascii=False), stop="end", model=row.by, usage=Usage())
         judged = judge(reply, call.agent, finish=request.finish is not None)

@@ -194,6 +194,7 @@ class Tools:
             resources=self._resources,
             programs=self._programs,
             patch=None if written is None else functools.partial(asyncio.to_thread, self._workspaces.patch, written),
+            environment=_environment(use),
         )
 
     async def _check(self, use: Workspace) -> Ran:
@@ -201,8 +202,8 @@ class Tools:
             raise ToolProblem("this worker has no sandbox, so no command is run; an operator has to run `baton doctor`")
         # On the files as they are now, not the last recorded state: an agent checks what it has just edited.
         mirror, tree = await asyncio.to_thread(self._workspaces.snapshot, use.name)
-        environment = None if use.environment is None else Path(use.environment)
         try:
+            environment = _environment(use)
             return await run_check(self._sandbox, self._workspaces, mirror, tree, use.check or "", environment=environment)
         except DiskUnavailable:
             raise
@@ -292,6 +293,11 @@ def _failure(reason: str, state: str | None = None) -> ToolEnd:
 def _written(use: Workspace | None) -> str | None:
     """The name of the workspace that the step may write; None if it has none."""
     return None if use is None or use.access == "read" else use.name
+
+
+def _environment(use: Workspace | None) -> Path | None:
+    """What was prepared for the step's check."""
+    return None if use is None or use.environment is None else Path(use.environment)
 
 
 def _state(request: RunTool) -> str | None:

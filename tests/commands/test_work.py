@@ -4,6 +4,14 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from activities.gates.signatures import NOT_SIGNED
+from commands.errors import Code
+from contracts.handoff import ByPerson, Producer
+from ledger import handoffs
+from tests import keys
 from tests.activities.agentfiles import routed
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
 from tests.scripts import answer, item, plan
@@ -45,3 +53,43 @@ async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp
         why = await baton.live("why", f"{run}/work-1")
         assert "answer by maria" in why.out
         await stack.gate(stack.client.get_workflow_handle(run), "plan-1")
+
+
+SIGNED = f"""{keys.TEXT}
+[gates.work]
+who = ["developer"]
+deadline = "P1D"
+"""
+
+
+async def test_a_signature_covers_what_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp_path: Path) -> None:
+    """Under `identity = "signed"` a claim is refused, and so is another answer or another person's key under a signature; what
+    was signed counts through any client, and whoever did the step is known."""
+    (baton.folder / "policy.toml").write_text(SIGNED)
+    baton.set(XDG_CONFIG_HOME=tmp_path / "config", BATON_POLICY=baton.folder / "policy.toml")
+    for name in ("olga", "maria"):
+        keys.write(baton.folder / f"{name}.pem", name)
+    whole, made = baton.folder / "plan.json", answer(plan(item("fix", ["README.md"])))["answer"]
+    whole.write_text(json.dumps(made))
+    agents = routed(tmp_path / "agents", planner='[{ model = "human" }]')
+    async with serve(*CONVERSATIONS[1:], agents=agents, policy=baton.folder / "policy.toml") as stack:
+        run = (await baton.live(*asking(origin, "--owner", "olga", "--wait-for-gate", "--json"))).json["run"]
+        hand_in = ("answer", run, "work-1", "--yes", "--file", str(whole), "--by", "maria", "--json")
+        claimed = await baton.live(*hand_in)
+        assert (claimed.code, claimed.json["reason"]) == (Code.REFUSED, NOT_SIGNED)
+        posing = await baton.live(*hand_in, "--sign", "--key", "olga.pem")
+        assert (posing.code, "is no key of 'maria'" in posing.json["reason"]) == (Code.REFUSED, True)
+        printed = await baton.live(*hand_in[:-1], "--sign", "--key", "maria.pem", "--print")
+        said, handle = json.loads(printed.out), stack.client.get_workflow_handle(run)
+        other = answer(plan(item("fix", ["pyproject.toml"])))["answer"]
+        for bent in ({"made": other}, {"made": made | {"confidence": 1}}, {"by": "otto"}):
+            with pytest.raises(WorkflowUpdateFailedError):
+                await handle.execute_update("answer", said | bent)
+        await handle.signal("answer", said)
+        view = await stack.gate(handle, "plan-1")
+        planned = (await stack.ledger.read(handoffs.of_trace, view.trace))[0]
+        assert (await baton.live("verify", run)).code == 0
+        shown = (await baton.live("why", f"{run}/work-1")).out
+    person = Producer.model_validate_json(planned.producer).person
+    assert person == ByPerson(name="maria", gate="work-1", channel="cli", authenticated=True)
+    assert "signed with key" in shown

@@ -73,7 +73,7 @@ def script(case: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 async def delivered(stack: Stack, work: Path, case: Mapping[str, Any]) -> Files | None:
     """Have the case delivered, with every plan and change approved, and return the changed files; None: a person was asked."""
     run = await stack.deliver(work, instruction=case["task"]["instruction"], check=CHECK, branch="case", ceiling_usd="2")
-    while (view := await until(lambda: _next(stack, run), f"{run.id} ended or waits", limit=HOUR)) is not True:
+    while (view := await until(lambda: next_of(stack, run), f"{run.id} ended or waits", limit=HOUR)) is not True:
         if view.kind not in ("plan", "change"):
             await run.terminate("a person is asked, and nobody answers here")
             return None
@@ -84,7 +84,7 @@ async def delivered(stack: Stack, work: Path, case: Mapping[str, Any]) -> Files 
     return {path: plain(work, "show", f"case:{path}") + "\n" for path in paths}
 
 
-async def _next(stack: Stack, run: WorkflowHandle[Any, Any]) -> Any:
+async def next_of(stack: Stack, run: WorkflowHandle[Any, Any]) -> Any:
     """The gate that is open, or True once the run has ended."""
     for view in await stack.ledger.read(gates.open_gates):
         if view.workflow_id.startswith(run.id):

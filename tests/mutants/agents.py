@@ -141,4 +141,12 @@ MUTANTS = (
         new='return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)[:64]',
         tests=("tests/wire/test_echo.py::test_ids_that_are_alike_stay_apart",),
     ),
+    Mutant(
+        name="nobody-says-why-a-person-was-asked",
+        promise="A person's turn says that they were asked because no model could be reached.",
+        file="activities/turns/people.py",
+        old="request.tried if asked is None else asked.chosen",
+        new="request.tried",
+        tests=("tests/outage/test_stepping_up.py::test_a_person_does_what_no_model_can_be_reached_for",),
+    ),
 )

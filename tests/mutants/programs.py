@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 TOOL = "tests/activities/tools/test_program.py::test_what_did_not_end_well_leaves_nothing"
+PREPARED = "tests/activities/tools/test_program.py::test_a_program_sees_what_is_prepared_for_the_check"
 
 MUTANTS = (
     Mutant(
@@ -20,6 +21,22 @@ MUTANTS = (
         old="if told := [name for name, value in secrets.items() if len(value) >= SECRET and value.encode() in changed]:",
         new="if told := list[str]():",
         tests=(TOOL,),
+    ),
+    Mutant(
+        name="program-changes-the-environment",
+        promise="A command in the sandbox cannot change what was prepared for checks.",
+        file="activities/sandbox/layout.py",
+        old='for part in ("--ro-bind", str(prefix), str(prefix))]',
+        new='for part in ("--bind", str(prefix), str(prefix))]',
+        tests=(f"{PREPARED}_and_cannot_change_it",),
+    ),
+    Mutant(
+        name="program-sees-no-environment",
+        promise="A program sees what was prepared for the check.",
+        file="activities/tools/program.py",
+        old="environment=setting.environment or prepared,",
+        new="environment=setting.environment,",
+        tests=(f"{PREPARED}_and_cannot_change_it",),
     ),
     Mutant(
         name="program-failed-and-counts",

@@ -9,7 +9,7 @@ import pytest
 from ledger.figures import quality
 from ledger.figures.period import Period
 from tests.outage.conftest import DONE, Drilled
-from tests.scripts import Turn, summary, unsure
+from tests.scripts import Turn, answer, summary, unsure
 
 SHIPPED = (Path(__file__).parents[2] / "agents" / "routes.toml").read_text()
 EVER = Period(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -49,6 +49,27 @@ async def test_a_worker_starts_cheap_and_steps_up(drill: Drilled, keys: str, how
     ]
     assert all(row.usd_micros > 0 for row in ended.turns)
     assert (found["helper@v1"].stepped_up, found["helper@v1"].steps) == (stepped, 1)
+
+
+PEOPLE = '[classes]\nworker = [{ model = "openai:one", free = true }, { model = "human:maria", when = ["outage"] }]\n'
+
+
+@pytest.mark.parametrize("key", ["there", "missing"])
+async def test_a_person_does_what_no_model_can_be_reached_for(drill: Drilled, key: str) -> None:
+    """Declared for outages, a person is asked once the provider is out, and at once where its key is missing: they hear why,
+    and the run does not wait for the model."""
+    gone = {"openai_base_url": "", "openai_api_key": ""} if key == "missing" else {}
+    async with drill(routes=PEOPLE, **gone) as made:
+        made.one.faults.set("one", "server")
+        run = await made.asking.start()
+        view = await made.asking.stack.gate(run, "work-1")
+        await made.asking.stack.decide(view, "answer", made=answer(summary("by hand"))["answer"])
+        ended = await made.asking.ended(run)
+    assert view.work is not None
+    assert (ended.summary, ended.handoff.producer.model) == ("by hand", "human:maria")
+    chosen, why = ("first", "") if key == "missing" else ("outage", "openai:one: ")
+    assert (view.work.chosen, view.work.why.startswith(why)) == (chosen, True), view.work
+    assert [row.chosen for row in ended.turns] == [chosen]
 
 
 ITSELF = '[classes]\nworker = [{ model = "openai:one", free = true, when = ["first", "outage", "invalid", "unsure"] }]\n'

@@ -102,11 +102,13 @@ async def point_before(run: Run, activity: str, nth: int = 1) -> int:
     raise AssertionError(f"{activity} was not scheduled {nth} times")
 
 
-async def reset(stack: Stack, run: Run, point: int, exclude: Sequence[ResetReapplyExcludeType.ValueType] = ()) -> Run:
-    """Set the first run of the workflow back to a completed task, and give back the run that takes its place."""
+async def reset(
+    stack: Stack, run: Run, point: int, exclude: Sequence[ResetReapplyExcludeType.ValueType] = (), *, of: str | None = None
+) -> Run:
+    """Set a run of the workflow back to a completed task, and give back the one that takes its place. `of`: None, the first."""
     request = ResetWorkflowExecutionRequest(
         namespace=stack.client.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.first_execution_run_id),
+        workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=of or run.first_execution_run_id),
         reason="a test",
         request_id=secrets.token_hex(8),
         workflow_task_finish_event_id=point,

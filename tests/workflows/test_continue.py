@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 
 from contracts.growth import Growth
 from ledger import runs
 from ledger.tables import decision, feed, reservation, turn
+from ledger.views.work import sheet_of
 from tests import scripts
-from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, writer
+from tests.activities.agentfiles import routed
+from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, unsure, writer
 from tests.stack import QUICK, Stack, dev_server, git, sample, stack
 from tests.workflows.test_context import past
 
@@ -87,6 +89,35 @@ async def test_a_loop_goes_on_in_the_middle(start: Short, tmp_path: Path) -> Non
     assert found["lines"] == found["keys"]
     assert (row.trace, row.state) == (run.first_execution_run_id, "done")
     assert git(origin, "rev-parse", "fix/long") == report.commit
+
+
+async def test_a_person_goes_on_with_a_step_in_the_next_run_of_the_chain(start: Short, tmp_path: Path) -> None:
+    """Refused answers make the run so long that it continues between two of a person's: their question and its answer come
+    along, the second gate is the second, and nothing that was handed in counts twice."""
+    planned = answer(plan(item("fix", ["shop/pricing.py"])))["answer"]
+    asks = unsure("two ways", {"id": "which", "text": "Which?"})["answer"]
+    agents = routed(tmp_path / "agents", planner='[{ model = "human" }]')
+    async with start(writer("fix", FIX), a_tester(), agents=agents) as running:
+        run = await running.deliver(sample(tmp_path / "sample"), branch="fix/long")
+        view = await running.gate(run, "work-1")
+        for _ in range(LOOKS):
+            with pytest.raises(WorkflowUpdateFailedError):
+                await running.decide(view, "answer", made=planned | {"body": {}})
+        await running.decide(view, "answer", made=asks)
+        await running.decide(await running.gate(run, "clarify"), "answer", answers={"which": "the first"})
+        view = await running.gate(run, "work-2")
+        assert view.work is not None
+        sheet = await running.ledger.read(sheet_of, running.ledger.files, view.work)
+        early = await chain_of(running.client.get_workflow_handle(run.id, run_id=run.first_execution_run_id))
+        await running.decide(view, "answer", made=planned)
+        await running.approve(run, "plan")
+        await running.approve(run, "change")
+        report = await run.result()
+        found = await running.ledger.read(counts)
+    assert (report.state, len(early) > 1) == ("done", True)
+    assert any("the first" in text for _, text in sheet.said)
+    assert found["turns"] == 2 + 2 + 1
+    assert found["lines"] == found["keys"]
 
 
 async def test_what_let_a_large_step_go_on_decides_nothing_else(start: Short, tmp_path: Path) -> None:

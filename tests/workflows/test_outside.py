@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,20 +24,35 @@ ONE_ITEM = plan(item("fix", ["shop/pricing.py"]))
 PLANNER = says("planner", read("shop/pricing.py"), answer(ONE_ITEM))
 
 
+TESTED = f"""
+import structlog, subprocess
+assert told["check"] == "pytest -q" and "/baton/check runs it" in told["instruction"], told
+open("tests/test_half.py", "w").write("import structlog\\nfrom shop.pricing import discounted\\n\\n\\n"
+    "def test_half_a_cent():\\n    assert discounted(999, 50) == 500\\n")
+before = subprocess.run(["/baton/check"], stdout=subprocess.DEVNULL).returncode
+{FIX}
+after = subprocess.run(["/baton/check"], stdout=subprocess.DEVNULL).returncode
+end(summary="rounds half up: %s, check %d, then %d" % (task["item"]["id"], before, after), confidence=800)
+"""
+"""Writes a test, sees it fail by the project's check, mends the code, and sees it pass."""
+
+
 async def test_a_programs_change_is_tested_approved_and_pushed(start: Start, tmp_path: Path) -> None:
-    """The writer is a program: its diff is the change, its last line the summary, and feed, turn and gate say unmetered."""
+    """The writer is a program, which runs the project's tests in the environment of the check before it hands in: its diff is
+    the change, its last line the summary, and feed, turn and gate say unmetered."""
     origin = sample(tmp_path / "sample")
-    ours = program(FIX + 'end(summary="rounds half up: " + task["item"]["id"], confidence=800)')
+    ours = program(TESTED)
     own = {"agents": agents(tmp_path / "agents"), "programs": {"ours": ours}}
-    async with start(PLANNER, a_tester(), check=None, **own) as stack:
-        run = await stack.deliver(origin, branch="fix/rounding")
+    tested = says("planner", answer(plan(item("fix", ["shop/pricing.py", "tests/test_half.py"]))))
+    async with start(tested, a_tester(), check=None, **own) as stack:
+        run = await stack.deliver(origin, branch="fix/rounding", environment=sys.prefix)
         await stack.approve(run, "plan-1")
         change = await stack.approve(run, "change-1")
         report = await run.result()
         said = await stack.said(run)
     assert (report.state, report.tests.verdict) == ("done", "passed")
     assert "+    return (cents * (100 - percent) + 50) // 100" in git(origin, "show", "fix/rounding")
-    assert "rounds half up: fix" in said
+    assert "rounds half up: fix, check 1, then 0" in said
     assert "writer@v1 (unmetered): the program ours ended: done, exit code 0" in said
     assert "unmetered: what it cost is not known" in said
     assert any("unmetered" in fact for fact in change.facts), change.facts

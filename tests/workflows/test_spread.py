@@ -8,12 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import annotated_types
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.repositories.grouping import GROUPS
 from activities.running.tracing import Tracing
+from contracts.delivery.plan import Plan
+from contracts.diagnosis_input import SERVICES
 from ledger.tables import scope
 from tests import scripts
 from tests.activities import agentfiles
@@ -27,7 +31,10 @@ from tests.workflows.test_gates import environment
 from tests.workflows.test_parking import PRICED
 from workflow_runner import workflow_runner
 from workflows.guard import Guard
+from workflows.kit.fan_out import CHILDREN_LIMIT
 from workflows.kit.spread import Spread
+from workflows.load import batches_of_part
+from workflows.support import TOGETHER
 
 __all__ = ["environment"]
 
@@ -66,6 +73,15 @@ async def started(running: Stack, does: dict[str, str], **asked: Any) -> Run:
 def leaf(running: Stack, run: Run, group: int, name: str) -> WorkflowHandle[Any, Any]:
     """One child, below its group."""
     return running.client.get_workflow_handle(f"{run.id}.leaf.g{group:02}.each.{name}")
+
+
+def test_no_shipped_pipeline_needs_a_layer() -> None:
+    """Each has a bound of its own on the children that one history has, and none is above that of a parent. Whoever raises one
+    beyond it uses `spread`: docs/extending.md has the table."""
+    items = next(one.max_length for one in Plan.model_fields["items"].metadata if isinstance(one, annotated_types.MaxLen))
+    parts = [-(-batches // batches_of_part(batches)) for batches in (1, 40, 4000, 4001, 4100, 123_457, 10**9)]
+    assert max(parts) == CHILDREN_LIMIT
+    assert max(items, SERVICES, GROUPS, TOGETHER) <= CHILDREN_LIMIT
 
 
 async def replays(run: WorkflowHandle[Any, Any]) -> None:

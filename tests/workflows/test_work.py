@@ -153,9 +153,11 @@ async def test_who_asked_for_the_run_may_be_kept_from_its_steps(asking: Ask, tmp
 
 
 async def test_silence_is_no_answer(environment: WorkflowEnvironment, tmp_path: Path) -> None:
-    """People are reminded, the gate is handed over, and then the step could not be done: the run ends with that reason."""
+    """People are reminded, the gate is handed over, and then the step could not be done: the run ends with that reason. To whom
+    it is handed over may do the step from then on, and not before."""
     policy = tmp_path / "policy.toml"
     head, _, rest = Path("policy.toml").read_text().partition("[gates.work]\n")
+    rest = rest.replace('who = ["*"]', 'who = ["maria"]', 1)
     policy.write_text(f'{head}[gates.work]\nescalation = ["owner"]\nexpiry = "escalate"\n{rest}')
     agents = routed(tmp_path / "agents", planner=HUMAN)
     script = scripts.save(tmp_path / "script.yaml", PLANNER)
@@ -163,9 +165,18 @@ async def test_silence_is_no_answer(environment: WorkflowEnvironment, tmp_path: 
         with environment.with_time_skipping_disabled():
             run = await running.deliver(sample(tmp_path / "sample"), check="true")
             await running.gate(run, "work-1")
+            other = await running.deliver(sample(tmp_path / "other"), check="true")
+            view = await running.gate(other, "work-1")
+            early = await refused(running, view, made=PLAN, by="olga")
+        await environment.fast_forward(other, timedelta(days=4))
+        with environment.with_time_skipping_disabled():
+            await running.decide(view, "answer", made=PLAN, by="olga")
+            await running.decide(await running.gate(other, "plan-1"), "reject", note="enough")
+        assert (await result_of(other)).state == "could_not"
         await environment.fast_forward(run, timedelta(days=4))
         await environment.fast_forward(run, timedelta(days=3))
         report = await result_of(run)
         said = await running.said(run)
+    assert "'olga' may not decide here; policy allows maria" in early
     assert (report.state, "nobody did the step of planner@" in report.reason) == ("could_not", True)
     assert all(one in said for one in ("reminded of work-1", "escalated work-1 to owner", "ends the step as could_not"))

@@ -22,7 +22,7 @@ def read_decision(args: tuple[Any, ...]) -> Decision:
     """Parse a decision. Raises `Refused`."""
     value = _only(args, f"send exactly one JSON object like {EXAMPLE}, got {len(args)} arguments")
     if _size(value) > MESSAGE_LIMIT:
-        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes; keep the note short and put the rest elsewhere")
+        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes, its note, answer and patch together; shorten it")
     if not isinstance(value, dict):
         raise Refused(f"send one JSON object like {EXAMPLE}, got {type(value).__name__}")
     try:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,8 +52,16 @@ class Place:
         assert isinstance(done.result, ProgramRan)
         return done.result, done.sources[0].data.decode(), patch
 
-    async def outcome(self, text: str, variables: Mapping[str, str] | None = None, **more: Any) -> tuple[ToolOutcome, bytes]:
-        """The outcome of the tool in the workspace, made anew before."""
+    async def outcome(
+        self,
+        text: str,
+        variables: Mapping[str, str] | None = None,
+        *,
+        check: str = "",
+        prepared: Path | None = None,
+        **more: Any,
+    ) -> tuple[ToolOutcome, bytes]:
+        """The outcome of the tool in the workspace, made anew before. `check` and what is `prepared` for it are the step's."""
         table: dict[str, Any] = {"about": "a test", "argv": ("python3", "-c", text)} | more
         names = {name: name for name in variables or {}}
         programs = Programs({"ours": ProgramSetting(**table, variables=names)}, (variables or {}).__getitem__)
@@ -62,8 +72,10 @@ class Place:
         async def patch() -> bytes:
             return await asyncio.to_thread(self.workspaces.patch, NAME)
 
-        context = ToolContext("t", "p", "writer", folder, sandbox=Sandbox.find(), programs=programs, patch=patch)
-        done = await WRITING.call(context, ProgramCall(program="ours", task=TASK).stored())
+        given = {"sandbox": Sandbox.find(), "programs": programs, "patch": patch, "environment": prepared}
+        context = ToolContext("t", "p", "writer", folder, **given)  # type: ignore[arg-type]  # each as it is declared
+        task = TASK.model_copy(update={"check": check})
+        done = await WRITING.call(context, ProgramCall(program="ours", task=task).stored())
         return done, b"" if done.undone else await patch()
 
 
@@ -179,6 +191,87 @@ sys.stdout.write("x" * 5_000_000 + "\\n")
     assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if f"{os.getpid()}00000".encode() in _read(one)]
     # Nobody but the worker gets near a program that could be run as it.
     assert stat.S_IMODE((tmp_path / "workspaces" / "files").stat().st_mode) == 0o700
+
+
+UNITTEST = "python -m unittest -q test_it"
+
+SPOILS = """
+import os, subprocess, sys, flavour
+site = os.path.dirname(flavour.__file__)
+spoiled = ["import unittest; unittest.main = None\\n", "#!/bin/sh\\nexit 0\\n"]
+for name in (site + "/sitecustomize.py", site + "/flavour.py", sys.prefix + "/bin/python", "/baton/check"):
+    for act in (lambda: open(name, "w").write(spoiled[0]), lambda: os.remove(name), lambda: os.chmod(name, 0o777)):
+        try:
+            act()
+            print("CHANGED", name)
+        except OSError:
+            pass
+open("test_it.py", "w").write("import unittest, flavour\\nclass T(unittest.TestCase):\\n"
+    "    def test(self): self.assertEqual(flavour.NAME, 'salt'); open('left', 'w')\\n")
+print("check", subprocess.call(["/baton/check"]), os.path.exists("left"))
+open("test_it.py", "a").write("    def test_more(self): self.fail(str('KEY' in __import__('os').environ))\\n")
+print("check", subprocess.call(["/baton/check"]))
+"""
+"""Writes a test that needs the environment, runs the check on it, and tries to bend what it is going to be judged by."""
+
+
+async def test_a_program_sees_what_is_prepared_for_the_check_and_cannot_change_it(place: Place, tmp_path: Path) -> None:
+    """It imports the project's packages and runs the project's check, which leaves nothing in its folder and has none of its
+    secrets; nothing of the environment, and not the way to run the check, can be written to."""
+    prepared = venv(tmp_path / "prepared", {"flavour.py": "NAME = 'salt'\n"})
+    before = contents(prepared)
+    ran, output, patch = await place.run(SPOILS, {"KEY": SECRET}, check=UNITTEST, prepared=prepared)
+    assert (ran.outcome, "CHANGED" in output) == ("done", False), output
+    assert "check 0 False\n" in output
+    assert "AssertionError: False" in output
+    assert "check 1\n" in output
+    assert contents(prepared) == before
+    assert {line.split()[2] for line in patch.splitlines() if line.startswith(b"diff --git")} == {b"a/test_it.py"}
+
+
+async def test_a_programs_own_environment_comes_before_the_checks(place: Place, tmp_path: Path) -> None:
+    """Its programs are found first, then those of the check; the check is run with its own alone. Where nothing is prepared
+    that is Baton's Python with pytest. Without a check there is no way to run one."""
+    own = venv(tmp_path / "own", {"flavour.py": "NAME = 'pepper'\n"})
+    (own / "bin" / "agent").write_text('#!/bin/sh\nexec python -c "$1"\n')
+    (own / "bin" / "agent").chmod(0o755)
+    prepared = venv(tmp_path / "prepared", {"flavour.py": "NAME = 'salt'\n"})
+    for name in ("agent", "linter"):
+        (prepared / "bin" / name).write_text("#!/bin/sh\necho lint\n")
+        (prepared / "bin" / name).chmod(0o755)
+    text = f"import flavour, subprocess; print(flavour.NAME, flush=True); subprocess.call(['linter'])\n{WRITES}"
+    test = "open('test_it.py', 'w').write('import flavour\\ndef test(): assert flavour.NAME == \"salt\"\\n')\n"
+    asks = f"{test}print('check', subprocess.call(['/baton/check']), flush=True)"
+    more: dict[str, Any] = {"argv": ("agent", f"{text}{asks}"), "environment": own}
+    imports = "python -c 'import test_it; test_it.test()'"
+    ran, output, _ = await place.run("", check=imports, prepared=prepared, **more)
+    assert (ran.outcome, output) == ("done", "pepper\nlint\ncheck 0\n")
+    passes = "open('test_it.py', 'w').write('def test(): pass\\n')\n"
+    runs = f"import os, subprocess\n{passes}print('check', subprocess.call(['/baton/check']), sorted(os.listdir()))"
+    ran, output, _ = await place.run("", check="pytest -q", argv=("agent", runs), environment=own)
+    assert (ran.outcome, "1 passed" in output, "check 0 ['a.txt', 'b.txt', 'test_it.py']" in output) == ("done", True, True), (
+        output
+    )
+    piped = f"import subprocess; print('check', subprocess.call(['/baton/check']))\n{WRITES}"
+    ran, output, _ = await place.run(piped, check='echo "it\'s $PWD" | grep -v /workspace | (cat; exit 3) | cat')
+    assert (ran.outcome, output.count("it's /tmp/"), output.endswith("check 3\n")) == ("done", 1, True), output
+    ran, output, _ = await place.run(f"import os; print(os.path.exists('/baton/check'))\n{WRITES}")
+    assert (ran.outcome, output) == ("done", "False\n")
+
+
+def venv(folder: Path, modules: Mapping[str, str]) -> Path:
+    """A Python environment with these modules."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name, text in modules.items():
+        (site / name).write_text(text)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Mode and content of each of its files."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes()) for path in files}
 
 
 async def test_it_reaches_declared_hosts_and_no_other(place: Place) -> None:
