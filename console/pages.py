@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.look.runbook import find
 from commands.text import how_to_answer, report_of, subject_lines
 from console.deciding import LABELS, forms
 from contracts.errors import NotFound
 from contracts.gates import GateView
+from contracts.runbooks import of_gate
+from contracts.runbooks import runbooks as every_runbook
 from contracts.runs import FeedLine
 from ledger import decision_outbox
 from ledger.db import Connection
@@ -49,11 +52,12 @@ Read = Callable[[Connection, Asked], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Waits:
-    """An open gate, with the id of its run and the commands that decide it, most likely first."""
+    """An open gate, with the id of its run, the commands that decide it, most likely first, and the name of its runbook."""
 
     run: str
     view: GateView
     commands: list[str]
+    runbook: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Told:
 def needs_you(connection: Connection, asked: Asked) -> dict[str, Any]:
     """The open gates, oldest deadline first, and the last decision of a person."""
     del asked
-    found = [Waits(run, view, how_to_answer(view, run)) for run, view in waiting(connection)]
+    found = [Waits(run, view, how_to_answer(view, run), of_gate(view.kind)) for run, view in waiting(connection)]
     return {"gates": found, "going": sum(not one.run.has_ended for one in run_views.recent(connection, RUNS))}
 
 
@@ -129,6 +133,7 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
     return {
         "run": found.run,
         "view": view,
+        "runbook": of_gate(view.kind),
         "state": state,
         "lines": subject_lines(found),
         "is_diff": found.patch is not None,
@@ -180,3 +185,16 @@ def read(connection: Connection, asked: Asked) -> dict[str, Any]:
     found = Contents(connection, asked.files).of(start)
     parts = [{"label": one.label, "bytes": len(one.data), "text": one.data.decode(errors="replace")} for one in found.parts]
     return {"id": found.node.id, "kind": found.node.kind, "label": origins.label(start), "parts": parts}
+
+
+def runbooks(connection: Connection, asked: Asked) -> dict[str, Any]:
+    """Every runbook by name: what to do about each alert and at each kind of gate. They come with the installation."""
+    del connection, asked
+    return {"runbooks": [{"name": name, "heading": heading} for name, heading in every_runbook().items()]}
+
+
+def runbook(connection: Connection, asked: Asked) -> dict[str, Any]:
+    """One runbook, in its parts."""
+    del connection
+    found = find(asked.path["name"])
+    return {"name": found.name, "heading": found.heading, "parts": found.parts}

@@ -26,6 +26,8 @@ PAGES = (
     Page("/runs/{run}", "run.html", pages.run),
     GATE,
     Page("/read", "read.html", pages.read, "Read"),
+    Page("/help", "runbooks.html", pages.runbooks, "Help"),
+    Page("/help/{name}", "runbook.html", pages.runbook),
 )
 """In the order of the navigation."""
 

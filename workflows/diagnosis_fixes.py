@@ -22,7 +22,7 @@ async def mend(kit: Kit, service: Service, fix: Fix) -> FixOutcome:
     if fix.change.kind == "service" and service.restart is not None and fix.change.name == service.name:
         return await _restart(kit, service.restart, fix)
     why = "no action is declared for it, so a person makes it"
-    kit.note(f"escalated the fix {fix.id}", why, "it is in the report, with its reason", importance="alert")
+    kit.note(f"escalated the fix {fix.id}", why, "it is in the report, with its reason", alert="fix_escalated")
     return FixOutcome(fix=fix, became="escalated", why=why)
 
 
