@@ -53,8 +53,8 @@ def decision_refused(refusal: Refusal) -> Note:
         did=f"sent {refusal.verb} and was refused",
         why=refusal.reason,
         next="nothing changed; look again, then decide" if refusal.gate else "nothing changed",
-        # Who sends an update has the reason as its answer. Who sends a signal goes away and believes that it counts.
-        importance="alert" if refusal.via == "signal" and refusal.gate else "detail",
+        # Who sends an update has the reason as its answer. Others go away and believe that it counts.
+        importance="alert" if refusal.unheard and refusal.gate else "detail",
     )
 
 

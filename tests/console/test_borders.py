@@ -18,7 +18,7 @@ async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_so
         f"{GATE.path}/withdraw",
     }
     stranger = console.visitor()
-    for path in (page.path.format(run="r", gate="plan-1") for page in PAGES):
+    for path in (page.path.format(run="r", gate="plan-1", name="gate-plan") for page in PAGES):
         page = await stranger.get(path)
         assert (page.status_code, page.headers.get("location")) == (303, "/sign-in"), path
         assert (await stranger.get(path, accept="application/json")).status_code == 401, path
