@@ -231,7 +231,7 @@ def _line(one: Known, end: Ending) -> Note:
         actor=end.actor,
         did=f"ended: {end.state}; the run was {end.did}",
         why=end.why or "Temporal ended it, and the run itself could record nothing",
-        next=f"nothing: its gates, reservations and workspaces are closed; `{command('retry', one.workflow_id)}` has it done again",
+        next=f"nothing: its gates, reservations and workspaces are closed; `{command('retry', one.workflow_id)}` does it again",
         importance="alert",
     )
 
