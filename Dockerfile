@@ -32,6 +32,7 @@ COPY contracts ./contracts
 COPY launch ./launch
 COPY ledger ./ledger
 COPY workflows ./workflows
+COPY docs/runbooks.md ./docs/runbooks.md
 COPY deploy/worker/healthy.py ./deploy/worker/healthy.py
 # As `make setup` installs it. Compiled here, because nobody can write here later and the health check starts often.
 RUN pip install --no-deps --no-build-isolation --editable . \

@@ -21,6 +21,7 @@ COMMANDS = (
     "commands.look.status",
     "commands.look.runs",
     "commands.look.gates",
+    "commands.look.runbook",
     "commands.decide.verbs",
     "commands.look.feed",
     "commands.look.why",

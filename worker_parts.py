@@ -25,6 +25,7 @@ from activities.actions.sending import Sender
 from activities.agents.catalogue import Catalogue, load_catalogue
 from activities.agents.fallbacks import Fallbacks
 from activities.agents.programs import check_programs
+from activities.agents.releases import RELEASED, read_lock, wrong_versions
 from activities.gates.approvals import Approvals
 from activities.gates.gates import Gates
 from activities.gates.holding import Condemnations
@@ -219,8 +220,9 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
         Comparisons(ledger, targets, sources).compare_sides,
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
+    machine: dict[str, Any] = {"providers": sorted(providers), "role": settings.role, "live": catalogue.live()}
+    machine |= {"agents": wrong_versions(catalogue, read_lock(settings.agents / RELEASED))}
     own = ledger.read_now(identity.find).ledger
-    machine: dict[str, Any] = {"providers": sorted(providers), "role": settings.role, "agents": catalogue.live()}
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)

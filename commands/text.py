@@ -8,6 +8,7 @@ from commands.output import Out, box, clock, left, safe
 from contracts.diffs import WHOLE, rendered
 from contracts.exact import exact
 from contracts.printed import command, quoted
+from contracts.runbooks import of_gate
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def tell_line(out: Out, line: "FeedLine", *, brief: bool = False, of: str = "") 
     if not out.terminal:
         why = f"; why: {safe(line.why, 160 if brief else 1000)}" if line.why else ""
         then = f"; next: {safe(line.next)}" if line.next and not brief else ""
+        then += f"; help: {command('runbook', line.runbook)}" if line.runbook and not brief else ""
         # `brief` lines accompany a report, which alone belongs on stdout.
         (out.note if out.as_json or brief else out.line)(first + why + then)
         return
@@ -60,6 +62,8 @@ def tell_line(out: Out, line: "FeedLine", *, brief: bool = False, of: str = "") 
         out.line(f"{'':10}why   {safe(line.why, 160 if brief else 1000)}", "dim")
     if line.next and not brief:
         out.line(f"{'':10}next  {safe(line.next)}", "dim")
+    if line.runbook and not brief:
+        out.line(f"{'':10}help  {command('runbook', line.runbook)}", "dim")
 
 
 def gate_lines(view: "GateView", run: str) -> list[str]:
@@ -81,6 +85,7 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
         lines.append(f"  ? with request-changes, {question.id}: {safe(question.text, 1000)}")
     lines.append(f"  subject {view.subject}")
     lines.append(f"  open until {clock(view.deadline)} ({left(view.deadline)}); {safe(view.on_expiry)}")
+    lines.append(f"  help  {command('runbook', of_gate(view.kind))}")
     return lines
 
 

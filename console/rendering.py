@@ -1,6 +1,7 @@
 """Pages from templates. What an agent, a repository or a log may have written is escaped twice: for HTML, and for the eye."""
 
 import functools
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"usd": usd, "words": words, "ago": ago, "in_time": in_time, "utc": utc, "kind_of_line": kind_of_line}
+    made.filters |= {
+        "usd": usd,
+        "words": words,
+        "ago": ago,
+        "in_time": in_time,
+        "utc": utc,
+        "kind_of_line": kind_of_line,
+        "spans": spans,
+    }
     return made
 
 
@@ -62,6 +71,13 @@ def kind_of_line(line: str) -> str:
     """The class of a line of a diff: added, removed, place, or "" for all others."""
     kinds = {"+": "added", "-": "removed", "@": "place"}
     return kinds.get(line[:1], "")
+
+
+def spans(text: str) -> list[tuple[str, str]]:
+    """A paragraph of our own pages in pieces: `code`, `strong` and `text`. Of a link the words are kept."""
+    kinds = {"`": "code", "*": "strong"}
+    pieces = re.split(r"(`[^`]+`|\*\*[^*]+\*\*)", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
+    return [(kinds.get(one[0], "text"), one.strip("`*") if one[0] in kinds else one) for one in pieces if one]
 
 
 def _length(span: timedelta) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from starlette.routing import compile_path
 
-from console.pages import actions, agents, condemned, cost, feed, gate, needs_you, provenance, read, run, runs, system
+from console.pages import actions, agents, condemned, cost, feed, gate, help, needs_you, provenance, read, run, runs, system
 from console.pages.asked import Asked, Read, Wake
 from contracts.console import Right
 from ledger.db import Connection
@@ -70,6 +70,8 @@ PAGES = (
     Page("/agents", "agents.html", agents.agents, "Agents", needs="read"),
     SYSTEM,
     Page("/read", "read.html", read.read, "Read", needs="read"),
+    Page("/help", "runbooks.html", help.runbooks, "Help", needs="read"),
+    Page("/help/{name}", "runbook.html", help.runbook, needs="read"),
 )
 """In the order of the navigation."""
 

@@ -122,6 +122,10 @@ def _is_one(count: object) -> bool:
     return count == 1
 
 
+def _is_no(value: object) -> bool:
+    return value is False
+
+
 class GatePolicy(Contract):
     """The rules for one kind of gate: from policy.toml, pinned when the run starts."""
 
@@ -240,6 +244,7 @@ class Refusal(Contract):
     by: str
     reason: str
     via: str
+    unheard: bool = Field(default=False, exclude_if=_is_no, description="its sender has not had the reason as an answer")
 
 
 class Decided(Contract, name="decided/1"):

@@ -125,3 +125,6 @@ class FeedLine(Contract, name="feed_line/1"):
     trace_id: str
     span_id: str
     hash: Digest
+    runbook: str = Field(
+        default="", exclude_if=is_empty, description="of an alert: the name of its runbook, which `baton runbook NAME` prints"
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, select, update
 
+from contracts import runbooks
 from contracts.base import canonical, sha256
 from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import WHEN_WRITTEN, FeedLine, Note, RunRef
@@ -159,5 +160,6 @@ def as_line(row: Any) -> FeedLine:
         "at": from_us(row["at"]),
         "inputs": tuple(json.loads(row["inputs"])),
         "outputs": tuple(json.loads(row["outputs"])),
+        "runbook": runbooks.of_line(row["key"], row["importance"]),
     }
     return FeedLine.model_validate(values)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from contracts.actions import ActionState
 from contracts.gates import GateKind, GateView
+from contracts.printed import command
 from contracts.runs import FINAL, WHEN_WRITTEN, Note, RunChange, RunRef, RunState
 from ledger import actions, feed, gates, runs, seals
 from ledger.db import plain, server_us, to_us
@@ -230,7 +231,8 @@ def _line(one: Known, end: Ending) -> Note:
         actor=end.actor,
         did=f"ended: {end.state}; the run was {end.did}",
         why=end.why or "Temporal ended it, and the run itself could record nothing",
-        next="nothing: its gates, reservations and workspaces are closed",
+        next=f"nothing: its gates, reservations and workspaces are closed; `{command('retry', one.workflow_id)}` does it again",
+        importance="alert",
     )
 
 

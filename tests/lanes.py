@@ -40,6 +40,7 @@ PROOF = (
     "tests/faults/test_full.py",
     "tests/faults/test_full_workspaces.py",
     "tests/faults/test_pooler.py",
+    "tests/operator",
     "tests/wire/test_proxy.py",
 )
 """What people run and see, from end to end: the commands in the pages, the demo, published packages.

@@ -29,7 +29,7 @@ async def mend(kit: Kit, service: Service, fix: Fix, edit: tuple[str, ...]) -> F
 
 
 def _escalated(kit: Kit, fix: Fix, why: str) -> FixOutcome:
-    kit.note(f"escalated the fix {fix.id}", why, "it is in the report, with its reason", importance="alert")
+    kit.note(f"escalated the fix {fix.id}", why, "it is in the report, with its reason", alert="fix_escalated")
     return FixOutcome(fix=fix, became="escalated", why=why)
 
 

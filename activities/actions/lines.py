@@ -175,7 +175,7 @@ def given_up(row: Row[Any], state: str) -> Note:
         "unknown": f"a person finds out whether it happened: `{command('actions settle', key)}`; or {again} asks the target",
     }
     return _of_relay(
-        f"action/{row.key}/given-up/{row.handed_at}/{row.tries}",
+        f"action/{row.key}/given-up/{row.handed_at}/{row.tries}/{state}",
         f"{state}: {row.summary}",
         f"after {amount(row.tries, 'attempt')}: {one_line(row.problem, 1000)}",
         then[state],

@@ -1,6 +1,6 @@
 """All agents of a worker, by name and version. Read once, when the worker starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from activities.tools.base import Tool
 from contracts.agents import AgentRef
 from contracts.errors import Misconfigured, NotFound
 
+WITHDRAWN = "withdrawn.lock"
+"""The file in the folder of agents that names versions which are passed over: lines of `name@vN`, # comments."""
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -19,12 +22,21 @@ class Catalogue:
 
     agents: tuple[Agent, ...]
     routes: Routes
+    withdrawn: frozenset[str] = frozenset()
 
     def newest(self, name: str) -> Agent:
-        """The live version of an agent: the highest. Raises `NotFound`."""
-        found = [agent for agent in self.agents if agent.file.name == name]
+        """The live version of an agent: the highest that was not withdrawn. Raises `NotFound`."""
+        found = [
+            agent
+            for agent in self.agents
+            if agent.file.name == name and f"{agent.file.name}@{agent.version}" not in self.withdrawn
+        ]
         if not found:
             names = ", ".join(sorted({agent.file.name for agent in self.agents})) or "none"
+            if any(agent.file.name == name for agent in self.agents):
+                raise NotFound(
+                    f"every version of agent {name!r} was withdrawn; take a line out of {WITHDRAWN}, or write a new one"
+                )
             raise NotFound(f"there is no agent {name!r}; there are: {names}")
         return max(found, key=lambda agent: agent.file.version)
 
@@ -50,7 +62,8 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
     paths = sorted(folder.glob("*/v*.md"))
     if not paths:
         raise Misconfigured(f"there are no agent files under {folder}; set `agents` to the folder that holds them")
-    catalogue = Catalogue(tuple(load_agent(path, tools) for path in paths), load_routes(folder / "routes.toml"))
+    agents = tuple(load_agent(path, tools) for path in paths)
+    catalogue = Catalogue(agents, load_routes(folder / "routes.toml"), _withdrawn(folder / WITHDRAWN, agents))
     for agent in catalogue.agents:
         if agent.file.model_class not in catalogue.routes.classes:
             known = ", ".join(sorted(catalogue.routes.classes))
@@ -63,3 +76,13 @@ def load_catalogue(folder: Path, tools: Mapping[str, Tool]) -> Catalogue:
         chain_of(catalogue.newest(name), catalogue.newest)
         suspect_of(catalogue.newest(name), catalogue.newest)
     return catalogue
+
+
+def _withdrawn(path: Path, agents: Sequence[Agent]) -> frozenset[str]:
+    if not path.exists():
+        return frozenset()
+    there = {f"{agent.file.name}@{agent.version}" for agent in agents}
+    named = [words[0] for line in path.read_text(encoding="utf-8").splitlines() if (words := line.split("#")[0].split())]
+    if unknown := sorted(set(named) - there):
+        raise Misconfigured(f"{path} names {', '.join(unknown)}, and there is no such agent version; take the line out")
+    return frozenset(named)

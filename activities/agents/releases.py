@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from activities.agents.agent import Agent
-from activities.agents.catalogue import Catalogue
-from contracts.errors import Misconfigured
+from activities.agents.catalogue import WITHDRAWN, Catalogue
+from contracts.errors import Misconfigured, Refused
+from contracts.text import one_line
+
+RELEASED = "released.lock"
+"""The file in the folder of agents that names what is released."""
+
+HEAD = "# Agent versions that are not live. `baton agents withdraw` adds one; without its line a version may be live again.\n"
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -47,3 +53,39 @@ def lock_problems(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
                 "a tool, its task or its result changed. Restore it, and put the change into a new version"
             )
     return problems
+
+
+def wrong_versions(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
+    """What is live and should not be: a released version whose file was changed, and one beside released ones that is not.
+
+    An agent of which nothing is released yet is somebody's work in progress, and nothing is said of it.
+    """
+    problems = []
+    for name in sorted({agent.file.name for agent in catalogue.agents}):
+        live = catalogue.newest(name)
+        label = f"{name}@{live.version}"
+        released = [one for one in lock if one.partition("@")[0] == name]
+        if label in lock and lock[label] != live.digest:
+            problems.append(f"{label} is live, and is not what was released under that name: its file or a tool was changed")
+        elif released and label not in lock:
+            problems.append(
+                f"{label} is live and was never released; {', '.join(released)} {'was' if len(released) == 1 else 'were'}"
+            )
+    return problems
+
+
+def withdraw(folder: Path, catalogue: Catalogue, agent: Agent, why: str) -> bool:
+    """Have workers that start from now on pass this version over; runs that pinned it keep it. False if it was so before.
+
+    Raises `Refused` where no other version would be left to be live.
+    """
+    name, label = agent.file.name, f"{agent.file.name}@{agent.version}"
+    if label in catalogue.withdrawn:
+        return False
+    others = (one for one in catalogue.agents if one.file.name == name and one is not agent)
+    if all(f"{name}@{one.version}" in catalogue.withdrawn for one in others):
+        raise Refused(f"{label} is the last version of {name}, and nothing would be live without it. Write a new version first")
+    path = folder / WITHDRAWN
+    before = path.read_text(encoding="utf-8") if path.exists() else HEAD
+    path.write_text(f"{before}{label}  # {one_line(why, 1000)}\n", encoding="utf-8")
+    return True

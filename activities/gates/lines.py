@@ -91,6 +91,8 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
         next="the run goes on" if outcome.won else _goes_on(view, outcome),
+        # Who sends an update has the reason as its answer. Who sends a signal goes away and believes that it counts.
+        importance="alert" if refused and claim.via == "signal" else "overview",
         inputs=(view.subject,),
     )
 

@@ -6,7 +6,7 @@ orders. What people chose freely, such as a run's id, is on one line and without
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Row
 from contracts.gates import VERBS, needs_note
 from contracts.notices import Kind, importance_of, kind_of
 from contracts.printed import command, quoted
+from contracts.runbooks import AlertKind, of_alert, of_gate, runbooks
 from contracts.text import amount, one_line
 from ledger.db import from_us
 
@@ -86,7 +87,26 @@ def _name(text: str) -> str:
 
 
 def _commands(row: Row[Any], kind: Kind) -> tuple[str, ...]:
-    """What shows it, and what approves it where a gate takes that."""
+    """What shows it, what approves it where a gate takes that, and what says how to go about it."""
+    found, name = _acting(row, kind), _runbook(row, kind)
+    return (*found, command("runbook", name)) if name else found
+
+
+def _runbook(row: Row[Any], kind: Kind) -> str:
+    if kind.waits or row.kind == "expired":
+        of = of_gate(row.about.rpartition("-")[0].rpartition(".")[2])
+        return of if of in runbooks() else ""
+    alerts: Mapping[str, AlertKind] = {
+        "breaker_open": "breaker_open",
+        "dead_letter": "action_unknown" if row.what.endswith(", unknown") else "action_dead",
+        "policy_proposed": "policy_proposed",
+        "condemned": "condemned",
+        "condemnation_undone": "condemnation_undone",
+    }
+    return of_alert(alerts[row.kind]) if row.kind in alerts else ""
+
+
+def _acting(row: Row[Any], kind: Kind) -> tuple[str, ...]:
     if kind.waits:
         looks = command("show", row.run, options=f"--gate {quoted(row.about)}")
         return (looks, command("approve", row.run, row.about)) if _takes_approve(row.about) else (looks,)

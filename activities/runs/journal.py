@@ -15,7 +15,7 @@ from activities.runs.gone import namespace_id
 from contracts.base import sha256
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
-from ledger import actions, artifacts, gates, outside, relay, runs
+from ledger import actions, artifacts, feed, gates, outside, relay, runs
 from ledger.db import Ledger, now_us
 from ledger.money import ceilings, spend
 from ledger.tables import run as run_table
@@ -55,6 +55,8 @@ class Journal:
             runs.set_out(connection, request.run.trace, request.next)
             self._keep_outside(connection, request)
             commit_riders(connection, request, [lines.admitted(request, began)])
+        else:
+            feed.append(connection, request.run, [lines.duplicate(request, began.duplicate_of)])
         return for_history(began)
 
     def _keep_outside(self, connection: Connection, request: BeginRun) -> None:

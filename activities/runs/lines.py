@@ -8,8 +8,9 @@ from contracts.gates import Refusal
 from contracts.journal import BeginRun
 from contracts.money import usd
 from contracts.pins import Began
+from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
-from contracts.text import amount
+from contracts.text import amount, one_line
 from ledger.retention import Trimmed
 
 
@@ -27,6 +28,20 @@ def admitted(request: BeginRun, began: Began) -> Note:
     )
 
 
+def duplicate(request: BeginRun, holder: str) -> Note:
+    """A run was not begun, because another one has its request key. Whoever started it may never look at its result."""
+    start = "start it again with a request key of its own"
+    return Note(
+        key=f"duplicate/{request.run.trace}",
+        at=WHEN_WRITTEN,
+        stage="intake",
+        did=f"ended {one_line(request.run.workflow_id, 200)} before its first step: a duplicate of {one_line(holder, 200)}",
+        why=f"the request key {one_line(request.request_key or '', 200)!r} was used before, by {one_line(holder, 200)}",
+        next=f"`{command('show', holder)}` says what that one was asked for; if it was something else, {start}",
+        importance="alert",
+    )
+
+
 def decision_refused(refusal: Refusal) -> Note:
     """Something that a person sent was refused before it reached a gate."""
     return Note(
@@ -37,8 +52,9 @@ def decision_refused(refusal: Refusal) -> Note:
         channel=refusal.via,
         did=f"sent {refusal.verb} and was refused",
         why=refusal.reason,
-        next="nothing changed",
-        importance="detail",
+        next="nothing changed; look again, then decide" if refusal.gate else "nothing changed",
+        # Who sends an update has the reason as its answer. Others go away and believe that it counts.
+        importance="alert" if refusal.unheard and refusal.gate else "detail",
     )
 
 

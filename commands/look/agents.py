@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import LOOK, Json, settings
+from commands.context import LOOK, Json, reason, settings
+from commands.errors import Usage
 from commands.output import Out, safe
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("list")(list_agents)
     group.command("show")(show_agent)
     group.command("freeze")(freeze_agent)
+    group.command("withdraw")(withdraw_agent)
     app.add_typer(group, name="agents", rich_help_panel=LOOK)
     app.command(rich_help_panel=LOOK)(contracts)
 
@@ -89,6 +91,28 @@ def freeze_agent(
     out.line(f"{agent.file.name}@{agent.version} {'is released now' if added else 'was released before'}: {agent.digest}")
 
 
+def withdraw_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME@vN", help="The agent version that should not be live.")],
+    why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded in withdrawn.lock.")],
+    as_json: Json = False,
+) -> None:
+    """Pass an agent version over: the one below it is live once workers are restarted. Open runs keep what they began with."""
+    from activities.agents.releases import withdraw
+
+    out = Out(as_json=as_json)
+    catalogue, _ = _load()
+    if "@" not in name:
+        raise Usage(f"name the version as well: {name}@{catalogue.newest(name).version}")
+    agent, folder = _find(catalogue, name), settings().agents
+    label = f"{agent.file.name}@{agent.version}"
+    added = withdraw(folder, catalogue, agent, reason(why))
+    live = _load()[0].newest(agent.file.name)
+    out.document(name=label, added=added, live=f"{live.file.name}@{live.version}")
+    was = "is withdrawn" if added else "was withdrawn before"
+    out.line(f"{label} {was}; {live.file.name}@{live.version} is live for runs that start once workers are restarted")
+    out.note("  next    baton down   then   baton up")
+
+
 def _load() -> "tuple[Catalogue, dict[str, str]]":
     from activities.agents.catalogue import load_catalogue
     from activities.agents.releases import read_lock
@@ -108,7 +132,7 @@ def _fields(agent: "Agent", catalogue: "Catalogue", lock: dict[str, str]) -> dic
         "takes": agent.file.takes,
         "returns": agent.file.returns,
         "digest": agent.digest,
-        "released": released,
+        "released": f"{released}, withdrawn" if name in catalogue.withdrawn else released,
         "live": catalogue.newest(agent.file.name) is agent,
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,9 +15,11 @@ from commands.output import Out, left
 from commands.text import how_to_answer
 from commands.untold import lines, untold
 from contracts.printed import command, quoted
+from contracts.runbooks import of_gate
 from contracts.text import amount, title
 
 if TYPE_CHECKING:
+    from contracts.gates import GateView
     from ledger.views.causes import Cause
 
 
@@ -51,7 +53,7 @@ def gates(project: Project = None, as_json: Json = False) -> None:
     refused = list(at.refused) if project is None else []
     found, held_up, stuck = causes(waiting), at.held_up(rows), at.stuck_of(rows, every=project is None)
     out.document(
-        gates=[view.model_dump(mode="json") | {"run": run, "commands": how_to_answer(view, run)} for run, view in waiting],
+        gates=[_fields(run, view) for run, view in waiting],
         causes=[{"names": one.names, "runs": one.runs, "command": solving(one)} for one in found if one.names],
         held_up=[one.fields() for one in held_up],
         stuck=[asdict(one) for one in stuck],
@@ -79,6 +81,13 @@ def _tell(out: Out, found: "list[Cause]") -> None:
     first = command("show", run, options=f"--gate {quoted(view.gate)}")
     out.note(f"  next    {first}")
     out.note(f"  then    {how_to_answer(view, run)[0]}")
+    for kind in dict.fromkeys(gate.view.kind for one in found for gate in one.gates):
+        out.note(f"  help    {command('runbook', of_gate(kind))}")
+
+
+def _fields(run: str, view: "GateView") -> dict[str, Any]:
+    more = {"run": run, "commands": how_to_answer(view, run), "runbook": of_gate(view.kind)}
+    return view.model_dump(mode="json") | more
 
 
 def solving(cause: "Cause") -> str:

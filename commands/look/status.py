@@ -15,6 +15,7 @@ from commands.look.now import Now, now
 from commands.output import Out, clock, left, safe
 from commands.text import how_to_answer, usd
 from contracts.printed import command
+from contracts.runbooks import AlertKind, of_alert, of_gate
 from contracts.text import amount
 
 if TYPE_CHECKING:
@@ -70,22 +71,31 @@ def _last(found: "Status") -> Iterator[str]:
 
 
 def _todo(found: "Status", at: Now) -> Iterator[dict[str, Any]]:
-    """What somebody has to do, the most urgent kind first: in words, the command that does it, and until when."""
+    """What somebody has to do, the most urgent kind first: in words, the command that does it, until when, and its runbook."""
     if found.nobody_works:
-        yield {"what": f"NOBODY WORKS: {found.nobody_works}", "command": "baton up", "until": None}
+        yield _one(f"NOBODY WORKS: {found.nobody_works}", "baton up", of_alert("nobody_works"))
     for one in at.stuck:
-        yield {"what": "; ".join(one.lines()), "command": command("doctor"), "until": None}
+        yield _one("; ".join(one.lines()), command("doctor"), of_alert("stuck_run"))
+    for place, problem in found.wrong_agents:
+        yield _one(f"worker {place}: {problem}", "baton agents list", of_alert("agent_version"))
     for run, view in found.needs:
         what = f"{view.gate} of {run}: {view.title}"
-        yield {"what": what, "command": how_to_answer(view, run)[0], "until": view.deadline}
-    for state, verb in (("unknown", "settle"), ("dead", "retry, or abandon")):
+        yield _one(what, how_to_answer(view, run)[0], of_gate(view.kind)) | {"until": view.deadline}
+    kinds: tuple[tuple[str, str, AlertKind], ...] = (
+        ("unknown", "settle", "action_unknown"),
+        ("dead", "retry, or abandon", "action_dead"),
+    )
+    for state, verb, kind in kinds:
         if count := found.actions.get(state):
-            yield {"what": f"{amount(count, f'{state} action')}: {verb}", "command": "baton actions list", "until": None}
+            yield _one(f"{amount(count, f'{state} action')}: {verb}", "baton actions list", of_alert(kind))
     for held in found.held:
-        shown = command("condemned show", held.condemnation.id)
-        yield {"what": unsettled.line(held), "command": shown, "until": None}
+        yield _one(unsettled.line(held), command("condemned show", held.condemnation.id), of_alert("condemned"))
     for channel in found.untold:
-        yield {"what": "; ".join(untold.lines(channel)), "command": "baton notify list --state dead", "until": None}
+        yield _one("; ".join(untold.lines(channel)), "baton notify list --state dead", of_alert("channel_fails"))
+
+
+def _one(what: str, does: str, runbook: str) -> dict[str, Any]:
+    return {"what": what, "command": does, "until": None, "runbook": runbook}
 
 
 def _act(found: "Status", todo: list[dict[str, Any]]) -> Iterator[str]:
@@ -94,6 +104,7 @@ def _act(found: "Status", todo: list[dict[str, Any]]) -> Iterator[str]:
         until = f" ({left(one['until'])} left)" if one["until"] is not None else ""
         yield f"ACT      {safe(one['what'], 1000)}{until}"
         yield f"         {one['command']}"
+        yield f"         {command('runbook', one['runbook'])}"
     if len(gates) > FIRST:
         yield f"ACT      {amount(len(gates) - FIRST, 'more gate')}: `baton gates`"
     if not todo:
@@ -109,6 +120,8 @@ def _runs(found: "Status", names: dict[str, str]) -> Iterator[str]:
         yield f"         {safe(names[one.trace], 1000)}: {one.state} ({safe(one.stage, 40)}){waits}; next: {safe(one.next)}"
     for one in found.gone:
         yield f"ENDED    {safe(names[one.trace], 1000)}: {one.state}{safe(one.how_it_ended)}"
+        yield f"         {command('retry', names[one.trace])}"
+        yield f"         {command('runbook', of_alert('run_ended'))}"
     if found.alerts:
         yield f"ALERTS   {found.alerts} within a day: `baton feed --alerts --since 1d`"
 
@@ -121,6 +134,7 @@ def _works(found: "Status") -> Iterator[str]:
     for one in found.breakers:
         until = f" until {clock(one.changes_at)}" if one.changes_at else ""
         yield f"BREAKER  {safe(one.name)} is {one.shown}{until}: {safe(one.why)}"
+        yield f"         {command('runbook', of_alert('breaker_open'))}"
     if waits := {state: count for state, count in found.actions.items() if state not in ("unknown", "dead", "left")}:
         yield f"ACTIONS  {', '.join(f'{count} {state}' for state, count in waits.items())}"
 

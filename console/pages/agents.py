@@ -26,11 +26,11 @@ def agents(connection: Connection, asked: Asked) -> dict[str, Any]:
         "agents": [
             {"name": name, **_agent(name, list(every), working)} for name, every in groupby(found, lambda one: one.name)
         ],
-        "unknown_to": [one.place for one in working if "agents" not in one.machine],
+        "unknown_to": [one.place for one in working if "live" not in one.machine],
         "breakers": models.noteworthy(connection),
     }
 
 
 def _agent(name: str, versions: Sequence[Version], working: Sequence[WorkerView]) -> dict[str, Any]:
-    live = {one.place: one.machine["agents"].get(name, "") for one in working if "agents" in one.machine}
+    live = {one.place: one.machine["live"].get(name, "") for one in working if "live" in one.machine}
     return {"name": name, "versions": versions, "live": sorted(set(live.values())), "workers": live}

@@ -5,6 +5,7 @@ from typing import Any
 from commands.text import how_to_answer, subject_lines
 from console.deciding import LABELS, forms
 from console.pages.asked import Asked, told
+from contracts.runbooks import of_gate
 from ledger import decision_outbox
 from ledger.db import Connection
 from ledger.views.gates import subject_of, winner
@@ -18,6 +19,7 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
     return {
         "run": found.run,
         "view": view,
+        "runbook": of_gate(view.kind),
         "state": state,
         "lines": subject_lines(found),
         "is_diff": found.patch is not None,

@@ -11,6 +11,7 @@ from contracts.money import Ceilings
 from contracts.pauses import Paused
 from contracts.runs import FeedLine
 from ledger import feed as lines
+from ledger import retries
 from ledger.db import instant, to_us
 from ledger.tables import feed, run
 from ledger.views import actions, gates, models, money, notices, pauses, workers
@@ -33,11 +34,11 @@ class Status:
     """Everything as the ledger has it at `at`. It knows nothing of runs whose workflow tasks fail: Temporal alone does.
 
     `last` is the newest line that is no detail, None before there is one. `open` counts the open runs by state; `going` are
-    those that changed last, `gone` those that Temporal ended lately. `needs` are the open gates, each with the name of its
-    run, earliest deadline first. `paused` are the pauses of more than a run that are in force, `breakers` those that are not
-    closed; `actions` counts what is not settled by state, `held` are condemnations that are open, and `untold` channels
-    through which people cannot be told. `wait_until` is when something changes by itself if nobody acts: a gate's deadline, a
-    breaker's next probe, a ceiling's new period; None: nothing that is known beforehand.
+    those that changed last, `gone` those that Temporal ended lately and nobody has retried. `needs` are the open gates, each
+    with the name of its run, earliest deadline first. `paused` are the pauses of more than a run that are in force, `breakers`
+    those that are not closed; `actions` counts what is not settled by state, `held` are condemnations that are open, and
+    `untold` channels through which people cannot be told. `wait_until` is when something changes by itself if nobody acts: a
+    gate's deadline, a breaker's next probe, a ceiling's new period; None: nothing that is known beforehand.
     """
 
     at: datetime
@@ -60,6 +61,11 @@ class Status:
     def nobody_works(self) -> str:
         """Why nothing goes on although runs are open, or an action is due; "" where somebody works, or has nothing to do."""
         return self.workers.problem if self.open or self.actions.get("left") else ""
+
+    @property
+    def wrong_agents(self) -> tuple[tuple[str, str], ...]:
+        """The place of each worker on which an agent version is live that should not be, with what is wrong."""
+        return tuple((one.place, str(said)) for one in self.workers.working for said in one.machine.get("agents", ()))
 
 
 def status(connection: Connection, ceilings: Ceilings, task_queue: str, project: str | None = None) -> Status:
@@ -106,13 +112,14 @@ def _open(connection: Connection, project: str | None) -> dict[str, int]:
 
 
 def _runs(connection: Connection, project: str | None, *, open: bool, since: datetime | None = None) -> tuple[RunView, ...]:
-    """Open runs, or those that Temporal ended without us since then; those that changed last come first."""
+    """Open runs, or those that Temporal ended since then and nobody has retried; those that changed last come first."""
     query = select(run).where(run.c.ended_at.is_(None) if open else run.c.gone != "")
     if since is not None:
         query = query.where(run.c.updated_at >= to_us(since))
     if project is not None:
         query = query.where(run.c.project == project)
-    return tuple(as_view(row) for row in connection.execute(query.order_by(run.c.updated_at.desc()).limit(SHOWN)))
+    found = [as_view(row) for row in connection.execute(query.order_by(run.c.updated_at.desc()).limit(SHOWN))]
+    return tuple(one for one in found if open or not retries.of(connection, one.trace))
 
 
 def _changes_at(

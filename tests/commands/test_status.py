@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Connection, update
 
-from ledger import actions, breakers, feed, gone, workers
+from ledger import actions, breakers, feed, gone, retries, workers
 from ledger import db as ledger_db
 from ledger.breakers import Failure, Thresholds
 from ledger.db import Ledger, now_us
 from ledger.gone import Ending
 from ledger.tables import action, worker
 from ledger.workers import Serving
+from tests.activities import agentfiles
 from tests.commands.conftest import Baton, Begin, Serve, asking
 from tests.ledger import contents, samples
 
@@ -107,6 +108,12 @@ def test_it_names_all_that_somebody_has_to_do(baton: Baton, ledger: Ledger, begi
         "ENDED    delivery-trace-2: cancelled (terminated in Temporal: the flat is on fire)",
         "ALERTS   ",
         "BREAKER  model:openai:one is unavailable until ",
+        "         baton runbook gate-plan",
+        "         baton runbook alert-action-unknown",
+        "         baton runbook alert-action-dead",
+        "         baton runbook alert-breaker-open",
+        "         baton retry delivery-trace-2",
+        "         baton runbook alert-run-ended",
         "WORKERS  host:1 on task queue baton",
     ):
         assert part in ran.out, f"{part!r} is not in\n{ran.out}"
@@ -119,6 +126,46 @@ def test_it_names_all_that_somebody_has_to_do(baton: Baton, ledger: Ledger, begi
     assert found["wait_until"] is not None
     other = baton("status", "--project", "other", "--json").json["status"]
     assert (other["gates"], other["open"], other["gone"], other["last"]) == ([], {}, [], None)
+
+
+def test_what_it_names_has_a_runbook_that_can_be_printed(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """Of an alert on the feed as well; one that there is none of is named with what lists them. A retried run is done with."""
+    begin()
+    alert = samples.note("orphan/1", importance="alert", at=datetime.now(UTC))
+    ledger.tx_now(feed.append, samples.ref(), [alert, samples.note("plain")])
+    assert "; help: baton runbook alert-lost-call\n" in baton("feed", "--alerts").out
+    assert baton("feed", "--alerts", "--json").json["lines"][0]["runbook"] == "alert-lost-call"
+    assert "runbook" not in baton("feed", "--find", "plain", "--json").json["lines"][-1]
+    printed = baton("runbook", "alert-lost-call").out
+    assert printed.startswith("Alert: lost call\n\nYou see an alert charged")
+    assert "\n    baton budget show   # lists lost calls with their keys\n" in printed
+    assert "baton runbook gate-work\n" in baton("runbook").out
+    ran = baton("runbook", "gate-nothing")
+    assert (ran.code, "`baton runbook` lists those there are" in ran.err) == (3, True)
+    [known] = ledger.read_now(gone.known, ["trace-1"])
+    assert ledger.tx_now(gone.close, known, Ending("cancelled", "terminated in Temporal", "by mistake"))
+    assert "ENDED    delivery-trace-1" in baton("status").out
+    ledger.tx_now(lambda c: retries.record(c, samples.ref(), "retried", "olga", "", again="r2", name="delivery-trace-2"))
+    assert "ENDED" not in baton("status").out
+
+
+def test_a_worker_with_a_wrong_agent_version_is_named(baton: Baton, ledger: Ledger, tmp_path: Path) -> None:
+    """With its runbook, until a worker without it has taken over; withdrawing it is a command."""
+    said = "helper@v2 is live and was never released; helper@v1 was"
+    ledger.tx_now(workers.beat, "host:1", "a test", Serving(task_queue="baton", machine={"agents": [said]}))
+    ran = baton("status")
+    assert (
+        f"ACT      worker host:1: {said}\n         baton agents list\n         baton runbook alert-agent-version\n" in ran.out
+    )
+    folder = agentfiles.routed(tmp_path / "agents")
+    (folder / "planner" / "v2.md").write_text(
+        (folder / "planner" / "v1.md").read_text().replace("version: 1\n", "version: 2\n")
+    )
+    baton.set(BATON_AGENTS=folder)
+    assert baton("agents", "withdraw", "planner", "-m", "why").code == 2
+    done = baton("agents", "withdraw", "planner@v2", "-m", "it plans in circles", "--json").json
+    assert (done["added"], done["live"]) == (True, "planner@v1")
+    assert "not released, withdrawn" in baton("agents", "list").out
 
 
 async def test_of_a_run_under_way_it_says_what_it_does_and_waits_for(baton: Baton, serve: Serve, origin: Path) -> None:

@@ -20,7 +20,7 @@ async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_so
     listed = {one.path for one in (*PAGES, *OPERATIONS)} | {one.removesuffix("/{path:path}") for one in OPEN}
     assert every == listed | {"/events", f"{GATE.path}/withdraw"}
     stranger = console.visitor()
-    for path in (page.path.format(run="r", gate="plan-1", key="k", id="i") for page in PAGES):
+    for path in (page.path.format(run="r", gate="plan-1", key="k", id="i", name="gate-plan") for page in PAGES):
         page = await stranger.get(path)
         assert (page.status_code, page.headers.get("location")) == (303, "/sign-in"), path
         assert (await stranger.get(path, accept="application/json")).status_code == 401, path

@@ -53,7 +53,7 @@ async def _visitor(console: Served, who: str) -> Visitor:
 
 
 def _path(pattern: str) -> str:
-    path = pattern.format(run="trace-1", gate="plan-1", key=samples.intent("unknown").key, id=CONDEMNED)
+    path = pattern.format(run="trace-1", gate="plan-1", key=samples.intent("unknown").key, id=CONDEMNED, name="gate-plan")
     return f"{path}?id={sha256(SOURCE)}" if path in ("/read", "/provenance/condemn") else path
 
 

@@ -169,3 +169,21 @@ async def _events(visitor: Visitor, after: int, count: int) -> list[int]:
             if len(got) == count:
                 break
     return got
+
+
+async def test_gates_and_alerts_lead_to_what_is_to_be_done(console: Served) -> None:
+    """From a card, a gate and an alert of the feed to the runbook, whose commands stand there; no other name has a page."""
+    visitor = await console.signed_in()
+    waits(console.ledger)
+    console.ledger.tx_now(feed.append, samples.ref(), [samples.note("breaker/model:a/1", importance="alert")])
+    for path in ("/", "/runs/trace-1/gates/plan-1"):
+        assert 'href="/help/gate-plan"' in (await visitor.get(path)).text, path
+    lines = (await visitor.get("/feed")).text
+    assert lines.count('href="/help/') - lines.count('href="/help/alert-nobody-works"') == 1
+    assert 'href="/help/alert-breaker-open"' in lines
+    page = html.unescape((await visitor.get("/help/alert-breaker-open")).text)
+    assert 'baton models close NAME -m "what was mended"' in page
+    assert "<strong>Do now:</strong>" in page
+    assert "<!-- tested" not in page
+    assert 'href="/help/gate-held"' in (await visitor.get("/help")).text
+    assert (await visitor.get("/help/gate-none")).status_code == 404

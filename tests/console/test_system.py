@@ -128,4 +128,4 @@ def _has_digest(connection: Connection, version: str, digest: str) -> None:
 
 
 def _serving(live: str) -> workers.Serving:
-    return workers.Serving(QUEUE, "host", machine={"agents": {"planner": live}, "role": "all"})
+    return workers.Serving(QUEUE, "host", machine={"live": {"planner": live}, "role": "all"})

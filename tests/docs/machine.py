@@ -20,7 +20,7 @@ from tests.workflows import reviewing
 
 SUBSTITUTIONS = (
     (r"^baton up$", "baton up --port {port} --ui-port {ui_port}"),  # the usual ports may be in use
-    (r"^(baton (?:approve|reject|request-changes|answer|done) .*)$", r"\1 --yes"),  # nobody sits at a terminal
+    (r"^(baton (?:approve|reject|request-changes|answer|done|happened) .*)$", r"\1 --yes"),  # nobody sits at a terminal
     (r"^(baton prepare .*)$", r"\1 --yes"),
     (r"^(.* --wait-for-gate)$", r"\1 || test $? -eq 4"),  # 4 is the answer that the page promises
     (r"^(.*\S) +# exit code (\d+)$", r"\1 && exit 1 || test $? -eq \2"),  # the page promises this one

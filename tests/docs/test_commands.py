@@ -18,7 +18,8 @@ LOADING: Journey = ("docs/load.md",)
 DIAGNOSING: Journey = ("docs/diagnosis.md",)
 ANSWERING: Journey = ("docs/support.md",)
 JOURNEYS = (USING, EXAMPLE, LOADING, DIAGNOSING, ANSWERING)
-"""Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own."""
+"""Pages whose commands are run: those of a line in this order and on one machine. `docs/extending.md` has a test of its own,
+and `tests/operator` goes by `docs/runbooks.md`."""
 
 ABOVE = "the block above"
 STEPS = [
@@ -114,6 +115,6 @@ def test_the_check_of_outputs_can_fail() -> None:
 def test_every_tested_block_is_run_by_a_test() -> None:
     """No other page marks a block as tested, or as an output: it would be run by nobody, and compared with nothing."""
     marked = {name_of(path) for path in pages() if any(one.mark in {"tested", "output of"} for one in blocks(path))}
-    assert marked <= {name for journey in JOURNEYS for name in journey} | {"docs/extending.md"}
+    assert marked <= {name for journey in JOURNEYS for name in journey} | {"docs/extending.md", "docs/runbooks.md"}
     shown = [one for path in pages() for one in blocks(path) if one.mark == "output of" and one.argument != ABOVE]
     assert [one.where for one in shown] == [one.where for one in DEMO]

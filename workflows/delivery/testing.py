@@ -120,7 +120,7 @@ def _tell_doubt(course: Course, step: Step[TestNotes]) -> None:
             did = "the tester could not"
         case Unsure(reason):
             did = "the tester is unsure"
-    course.kit.note(did, reason, "the checks decide without it; the change gate says so", importance="alert")
+    course.kit.note(did, reason, "the checks decide without it; the change gate says so", alert="tester_doubts")
 
 
 async def _task(course: Course, written: Written, use: Workspace) -> TestTask:

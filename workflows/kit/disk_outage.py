@@ -16,7 +16,7 @@ async def wait(run: Run, summary: str, why: str, tries: int) -> None:
     """Tell what the run waits for, once for each series of tries, and let some time pass: twice as long each time."""
     following = f"{summary} is begun again when there is room, by itself"
     if tries == 1:
-        run.note(f"waits for {ROOM}: {summary}", why[:1000], following, importance="alert")
+        run.note(f"waits for {ROOM}: {summary}", why[:1000], following, alert="disk_full")
         if run.state == "working":
             run.move("working", waiting_for=ROOM, next=following)
         await run.flush()

@@ -113,7 +113,7 @@ class Inbox:
         self._open.pop(state.view.gate, None)
         closed = f"gate {state.view.gate} is closed: {ended.verb}"
         for kept in state.kept:
-            self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via)
+            self.refusals.record(kept.verb, (kept.decision.model_dump(mode="json"),), closed, kept.via, kept=True)
         self._close_queue(state, ended, closed)
         claim = state.claim
         # Temporal deduplicates updates within one run only; the nonce lets a continued run recognise a repeated decision.
@@ -295,7 +295,9 @@ class Inbox:
                 check_decision(state.view, claimed.verb, claimed.decision)
                 state.taken_by(claimed)
             except Refused as error:
-                self.refusals.record(claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via)
+                self.refusals.record(
+                    claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via, kept=True
+                )
 
 
 def _no_such(what: str, name: str) -> str:

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 from contracts.base import digest_of
 from contracts.notices import Occasion
+from contracts.runbooks import AlertKind, marked
 from contracts.runs import Importance, Note, RunRef
 from workflows.kit.bounds import cut
 
@@ -52,6 +53,7 @@ class Lines:
         actor: str,
         importance: Importance,
         inputs: tuple[str, ...],
+        alert: AlertKind | None = None,
         run_id: str = "",
         tells: Occasion | None = None,
     ) -> Note:
@@ -61,7 +63,7 @@ class Lines:
         # The text is part of the key: after a reset the same number can be a different line.
         content = digest_of(run_id, actor, did, why, following)[:12]
         line = Note(
-            key=f"{run.trace}/{run.path}/{stage}/{number}/{content}",
+            key=marked(f"{run.trace}/{run.path}/{stage}/{number}/{content}", alert),
             at=workflow.now(),
             stage=stage,
             actor=actor,

@@ -163,7 +163,7 @@ async def _stand_in(kit: Kit, talk: Conversation, why: str, converse: Converse) 
             talk.workspace = other.workspace  # the fallback's edits count, too
         if not by_nobody(handoff):
             did = f"{name} stood in for {talk.pin.label}"
-            kit.note(did, why[:1000], "the run continues; its report says so", importance="alert", inputs=(handoff.id,))
+            kit.note(did, why[:1000], "the run continues; its report says so", alert="stood_in", inputs=(handoff.id,))
             return handoff
         if kind == "function":
             return None

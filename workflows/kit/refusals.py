@@ -27,11 +27,17 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def record(self, verb: str, args: tuple[Any, ...], reason: str, via: Via, *, always: bool = False) -> None:
-        """Queue a refusal for the ledger; only count it where there were too many, unless it has to stand there `always`."""
+    def record(
+        self, verb: str, args: tuple[Any, ...], reason: str, via: Via, *, always: bool = False, kept: bool = False
+    ) -> None:
+        """Queue a refusal for the ledger; only count it where there were too many, unless it has to stand there `always`.
+
+        `kept`: its sender was told that it is kept until its gate opens, and hears nothing of its refusal.
+        """
         self.counted += 1
         if self.counted <= REFUSALS_LIMIT or always:
-            self._waiting.append(self._made(verb[:100], args, reason, via))
+            made = self._made(verb[:100], args, reason, via)
+            self._waiting.append(made.model_copy(update={"unheard": kept or via == "signal"}))
 
     def take(self, *, all_of_them: bool) -> tuple[Refusal, ...]:
         """Those that have not been recorded yet, as many as one request holds, or all of them when nothing comes after it."""

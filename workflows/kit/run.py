@@ -18,6 +18,7 @@ from contracts.journal import Record
 from contracts.money import Part
 from contracts.notices import Occasion
 from contracts.pins import Began
+from contracts.runbooks import AlertKind
 from contracts.runs import FINAL, Importance, RunChange, RunRef, RunState
 from search_attributes import STAGE
 from workflows.kit import changes, details
@@ -161,10 +162,14 @@ class Run:
         *,
         actor: str = "coordinator",
         importance: Importance = "overview",
+        alert: AlertKind | None = None,
         inputs: tuple[str, ...] = (),
         tells: Occasion | None = None,
     ) -> None:
-        """Queue a feed line. The next activity commits it, so it costs no event. `tells`: people hear of it as well."""
+        """Queue a feed line. The next activity commits it, so it costs no event.
+
+        `alert`: somebody should look, and this is the kind that has the runbook. `tells`: people hear of it as well.
+        """
         if self.lines.is_old(self.stage):
             return
         self.caught_up()
@@ -172,7 +177,15 @@ class Run:
         # After a reset the run ends a second time, and that line is not a repetition.
         run_id = workflow.info().run_id if self.stage == "end" else ""
         line = self.lines.add(
-            self.ref, self.stage, said, actor=actor, importance=importance, inputs=inputs, run_id=run_id, tells=tells
+            self.ref,
+            self.stage,
+            said,
+            actor=actor,
+            importance="alert" if alert else importance,
+            alert=alert,
+            inputs=inputs,
+            run_id=run_id,
+            tells=tells,
         )
         self.next = next or self.next
         self.tell(line.did, line.why, line.next)

@@ -44,7 +44,7 @@ async def rechecked(
     if not doubts:
         return handoff, {}
     told = "; ".join(one.words for one in doubts.values())
-    kit.note(f"{other.label} doubts {len(doubts)} of {count}", told[:1000], importance="alert")
+    kit.note(f"{other.label} doubts {len(doubts)} of {count}", told[:1000], alert="claims_doubted")
     return handoff.model_copy(update={"unsupported": tuple(sorted({*handoff.unsupported, *doubts}))}), doubts
 
 

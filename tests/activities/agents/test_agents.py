@@ -7,10 +7,10 @@ import pytest
 
 from activities.agents.agent import load_agent
 from activities.agents.catalogue import Catalogue, load_catalogue
-from activities.agents.releases import lock_problems, read_lock
+from activities.agents.releases import lock_problems, read_lock, withdraw, wrong_versions
 from contracts.agents import Choice
 from contracts.base import Contract
-from contracts.errors import Misconfigured, NotFound
+from contracts.errors import Misconfigured, NotFound, Refused
 from tests.activities.agentfiles import ROUTES, TASK, TOOLS, agent, text_of, tool, write
 
 CHOICE = Choice(model="anthropic:some-model")
@@ -246,3 +246,32 @@ def test_a_changed_released_file_is_named(tmp_path: Path) -> None:
         f"helper@v1 is released with digest 000000000000… and has {digests['v1'][:12]}… now: its file, or the schema of "
         "a tool, its task or its result changed. Restore it, and put the change into a new version",
     ]
+
+
+def test_what_should_not_be_live_is_named_and_withdrawn(tmp_path: Path) -> None:
+    """A version that was never released beside one that was, and a released file that was changed; then the one below is live.
+
+    The withdrawn file stays for the runs that pinned it, the last version cannot be withdrawn, and a typing error is named.
+    """
+    write(tmp_path)
+    digest = catalogue(tmp_path).newest("helper").digest
+    released = {"helper@v1": digest}
+    assert wrong_versions(catalogue(tmp_path), {}) == wrong_versions(catalogue(tmp_path), released) == []
+    changed = wrong_versions(catalogue(tmp_path), {"helper@v1": "0" * 64})
+    assert changed == ["helper@v1 is live, and is not what was released under that name: its file or a tool was changed"]
+    write(tmp_path, version=2)
+    whole = catalogue(tmp_path)
+    assert wrong_versions(whole, released) == ["helper@v2 is live and was never released; helper@v1 was"]
+    assert withdraw(tmp_path, whole, whole.newest("helper"), "it is\nwrong") is True
+    after = catalogue(tmp_path)
+    assert (after.newest("helper").version, len(after.agents), wrong_versions(after, released)) == ("v1", 2, [])
+    assert withdraw(tmp_path, after, whole.newest("helper"), "again") is False
+    assert (tmp_path / "withdrawn.lock").read_text().splitlines()[1:] == [r"helper@v2  # it is\nwrong"]
+    with pytest.raises(Refused, match="helper@v1 is the last version of helper"):
+        withdraw(tmp_path, after, after.newest("helper"), "why")
+    (tmp_path / "withdrawn.lock").write_text("helper@v1\nhelper@v2\n")
+    with pytest.raises(NotFound, match="every version of agent 'helper' was withdrawn"):
+        catalogue(tmp_path)
+    (tmp_path / "withdrawn.lock").write_text("helper@v9\n")
+    with pytest.raises(Misconfigured, match="names helper@v9, and there is no such agent version"):
+        catalogue(tmp_path)

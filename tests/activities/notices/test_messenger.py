@@ -77,7 +77,8 @@ async def test_each_kind_of_channel_is_told_with_title_risk_deadline_and_command
     shown = hook["data"]["notices"][0]
     assert shown["title"] == "delivery-trace-1: gate plan-1 is open" == hook["data"]["title"]
     assert (shown["risk"], shown["deadline"], shown["project"]) == ("medium", "2026-01-11T12:00:00+00:00", "default")
-    assert shown["commands"] == ["baton show delivery-trace-1 --gate plan-1", "baton approve delivery-trace-1 plan-1"]
+    looks, approves = "baton show delivery-trace-1 --gate plan-1", "baton approve delivery-trace-1 plan-1"
+    assert shown["commands"] == [looks, approves, "baton runbook gate-plan"]
     assert shown["link"] == "https://temporal.example.org/namespaces/default/workflows/delivery-trace-1"
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + by_path["/hook"]["body"]
     key = base64.b64decode(SECRET.removeprefix("whsec_"))

@@ -97,7 +97,8 @@ def test_a_condemnation_and_its_undoing_are_told_with_what_is_held(
     assert said.title == f"something was condemned ({id}): 1 open run, 1 gate, 1 action held; 0 actions to settle"
     assert undone.title == f"condemnation {id} was undone: 1 open run, 1 gate, 1 action may go on"
     assert {said.importance, undone.importance} == {"alert"}
-    assert said.commands == undone.commands == (f"baton condemned show {id}",)
+    assert said.commands == (f"baton condemned show {id}", "baton runbook alert-condemned")
+    assert undone.commands == (f"baton condemned show {id}", "baton runbook alert-condemnation-undone")
 
 
 def test_of_a_gate_that_takes_no_approval_without_a_note_none_is_offered(ledger: Ledger) -> None:
@@ -107,6 +108,6 @@ def test_of_a_gate_that_takes_no_approval_without_a_note_none_is_offered(ledger:
         opened(ledger, gate, kind=kind)
     rows = ledger.read_now(lambda connection: connection.execute(notice.select().order_by(notice.c.seq)).all())
     held, plan = (shown(row, Links()) for row in rows)
-    assert held.commands == ("baton show delivery-trace-1 --gate held-1",)
-    assert plan.commands[1:] == ("baton approve delivery-trace-1 plan-1",)
+    assert held.commands == ("baton show delivery-trace-1 --gate held-1", "baton runbook gate-held")
+    assert plan.commands[1:] == ("baton approve delivery-trace-1 plan-1", "baton runbook gate-plan")
     assert (held.kind, held.risk, held.deadline) == ("gate_opened", "medium", plan.deadline)
