@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from contracts.anchors import remarks_in
 from contracts.base import Contract
 from contracts.gates import Decided
 from contracts.people import Feedback
@@ -29,7 +30,8 @@ async def changes_wanted(kit: Kit, asked: Ask, approve: str) -> Feedback | None:
 
 def feedback_of(decided: Decided, otherwise: str = "") -> Feedback:
     """A person's words as structured input for an agent; `otherwise` where there are none."""
-    return Feedback(source=decided.by, about=decided.gate, text=decided.note or otherwise)
+    text = decided.note or otherwise
+    return Feedback(source=decided.by, about=decided.gate, text=text, remarks=remarks_in(decided.note))
 
 
 async def _decided(kit: Kit, asked: Ask, approve: str) -> Decided:
