@@ -1,6 +1,6 @@
 """How a page is answered: who asks, what the ledger says, and in which form, HTML or JSON."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,20 @@ class Pages:
 
         return answer
 
-    async def shown(self, page: Page, request: Request, session: SignedIn, status: int = 200, problem: str = "") -> Response:
-        """The page; `problem` is what was wrong with what was sent to it. Raises `BatonError` where it cannot be read."""
-        asked = Asked(request.path_params, request.query_params, self._ledger.files)
+    async def shown(
+        self,
+        page: Page,
+        request: Request,
+        session: SignedIn,
+        status: int = 200,
+        problem: str = "",
+        typed: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The page; `problem` is what was wrong with what was `typed` into a form of it.
+
+        Raises `BatonError` where it cannot be read.
+        """
+        asked = Asked(request.path_params, request.query_params, self._ledger.files, session.person, typed or {})
         found = await self._ledger.read(self._read, page, asked)
         if wants_json(request):
             more = {"problem": problem} if problem else {}

@@ -44,7 +44,7 @@ class Saying:
             try:
                 await work(request, session.person, fields)
             except (Refused, Usage) as refused:
-                return await self._pages.shown(GATE, request, session, 409, str(refused))
+                return await self._pages.shown(GATE, request, session, 409, str(refused), fields)
             # Another request for the page: loading it again sends nothing.
             return RedirectResponse(GATE.path.format(**request.path_params), 303)
         except BatonError as error:
@@ -52,7 +52,7 @@ class Saying:
 
     async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
         names = request.path_params
-        nonce = await self._ledger.tx(decide, names["run"], names["gate"], by, fields)
+        nonce = await self._ledger.tx(decide, self._ledger.files, names["run"], names["gate"], by, fields)
         self._sender.wake()
         for _ in range(LOOKS):
             sent = await self._ledger.read(decision_outbox.find, nonce)

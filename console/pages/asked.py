@@ -1,7 +1,7 @@
 """What a request asks a page for, and what several pages tell in the same words."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,17 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: names in its path, and its query. `files` is the ledger's folder of large artifacts."""
+    """What a request asks for: names in its path, and its query. `files` is the ledger's folder of large artifacts.
+
+    `person` is who asks. `typed` are the fields of a form that was refused, to be shown again; empty for a page that was only
+    asked for.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     files: Path
+    person: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
 
 
 Read = Callable[[Connection, Asked], dict[str, Any]]
