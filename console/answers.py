@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from pydantic_core import to_jsonable_python
 from starlette.requests import Request
@@ -30,6 +31,12 @@ class Place:
     origins: frozenset[str]
     task_queue: str
     ui_url: str
+    namespace: str = "default"
+
+    def workflow(self, workflow_id: str, run_id: str) -> str:
+        """The address of a run in Temporal's Web UI."""
+        at = f"{self.ui_url.rstrip('/')}/namespaces/{quote(self.namespace, safe='')}/workflows"
+        return f"{at}/{quote(workflow_id, safe='')}/{quote(run_id, safe='')}/timeline"
 
     @property
     def secure(self) -> bool:
@@ -85,7 +92,7 @@ class Pages:
 
     def _around(self, session: SignedIn, page: Page, request: Request) -> dict[str, Any]:
         entries = [(one.path, one.entry, one is page) for one in PAGES if one.entry]
-        return {"session": session, "entries": entries, "ui_url": self._place.ui_url, "here": request.url.path}
+        return {"session": session, "entries": entries, "workflow_url": self._place.workflow, "here": request.url.path}
 
 
 def nobody(request: Request) -> Response:

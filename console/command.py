@@ -79,12 +79,14 @@ def _address(port: int) -> str:
 
 
 async def _serve(ledger: "Ledger", found: "Settings", port: int, listening: "socket") -> None:
+    import connection
     from console.answers import Place
     from console.application import application
     from console.server import server
 
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
-    place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url)
+    namespace = str(connection.profile().get("namespace") or connection.DEFAULT_NAMESPACE)
+    place = Place(hosts, frozenset(f"http://{host}" for host in hosts), found.task_queue, found.ui_url, namespace)
 
     async def client() -> "Client":
         return await connect("console", ledger=ledger)
