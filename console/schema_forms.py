@@ -107,8 +107,7 @@ class SchemaForm:
         item = self._whole(whole.get("items", {}))[0] if kind in ("several", "lines", "json") else {}
         fields: tuple[Field, ...] = ()
         if kind == "group":
-            inner = whole["properties"].items()
-            fields = tuple(self._field(part, f"{name}.{key}", key, depth + 1) for key, part in inner)
+            fields = tuple(self._field(part, f"{name}.{key}", key, depth + 1) for key, part in _properties(whole))
         if kind == "json" and item:
             about = f"{about} JSON; an entry looks like {json.dumps(self._blank(item))}".strip()
         begins = self._starts.get(name, whole.get("const", "[]" if kind == "json" and whole.get("type") == "array" else ""))
@@ -140,6 +139,12 @@ class SchemaForm:
             return {key: self._blank(part, depth + 1) for key, part in whole["properties"].items()}
         empty = {"array": [], "object": {}, "integer": 0, "number": 0, "boolean": False, "string": ""}
         return whole.get("const", (whole.get("enum") or [empty.get(whole.get("type", ""))])[0])
+
+
+def _properties(schema: Schema) -> list[tuple[str, Schema]]:
+    """In the order in which they were declared: a stored schema has them sorted, but not the list of those required."""
+    declared = [*schema.get("required", ()), *schema["properties"]]
+    return [(name, schema["properties"][name]) for name in dict.fromkeys(declared)]
 
 
 def _options(schema: Schema) -> tuple[str, ...]:

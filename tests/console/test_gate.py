@@ -192,6 +192,11 @@ async def test_a_step_of_an_agent_is_handed_in_with_a_form(console: Served) -> N
         *("made.outcome", "made.reason", "made.confidence", "made.questions", "made.claims"),
         *("made.body.there", "made.body.summary", "made.body.tried"),
     }
+    order = [
+        page.index(f'name="made.{name}"') for name in ("outcome", "reason", "confidence", "questions", "claims", "body.summary")
+    ]
+    assert order == sorted(order), "as the contract declares them"
+    assert 'name="made.body.summary" rows="2">' in page, "it may stay empty where there is no result"
     made = {"made.outcome": "done", "made.reason": "", "made.confidence": "900", "made.questions": "[]", "made.claims": "[]"}
     made |= {"made.body.there": "1", "made.body.summary": "looked & tried", "made.body.tried": "one\r\n\r\ntwo"}
     for changed, why in (
