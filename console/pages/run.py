@@ -21,6 +21,9 @@ from ledger.views.gates import Subject, as_contract, subject_of
 JUST_NOW = 5
 """Feed lines under "Just now"."""
 
+STEPS = 300
+"""Most steps on the line of time, the first ones; the feed has all of them."""
+
 DIFF = 200_000
 """Most characters of the diff; the gate's page has all of it."""
 
@@ -34,6 +37,7 @@ def run(connection: Connection, asked: Asked) -> dict[str, Any]:
     if at is not None:
         check_line(connection, at)
         return common | {"at": then(connection, trace, at)}
+    every = steps.steps_of(connection, trace)
     return common | {
         "at": None,
         "details": found,
@@ -42,7 +46,8 @@ def run(connection: Connection, asked: Asked) -> dict[str, Any]:
         "read": _reading(found),
         "running": steps.under_way(connection, trace),
         "retries": [] if found.run.has_ended else steps.retries_of(connection, trace),
-        "timeline": bars(steps.steps_of(connection, trace), found.run.ended_at or datetime.now(UTC)),
+        "timeline": bars(every[:STEPS], found.run.ended_at or datetime.now(UTC)),
+        "more_steps": max(len(every) - STEPS, 0),
         "confidence": steps.confidence_of(connection, trace),
         "tools": steps.tools_of(connection, trace),
         "costs": steps.costs_of(connection, trace),

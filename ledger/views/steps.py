@@ -15,6 +15,9 @@ from ledger.tables import feed, gate, handoff, reservation, run, tool_result, tu
 RETRY = "retry"
 """Stage of the feed lines about an activity that goes on failing."""
 
+SURE = 500
+"""Most handoffs of which it is read how sure their makers were."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -165,8 +168,10 @@ def costs_of(connection: Connection, trace: str) -> list[Cost]:
 
 
 def confidence_of(connection: Connection, trace: str) -> dict[str, int]:
-    """How sure each handoff's maker was, per mille, by the handoff's id; without those whose bodies were removed."""
-    rows = connection.execute(select(handoff.c.id, handoff.c.body).where(handoff.c.trace == trace))
+    """How sure each handoff's maker was, per mille, by the handoff's id: of the newest `SURE`, without those whose bodies were
+    removed."""
+    query = select(handoff.c.id, handoff.c.body).where(handoff.c.trace == trace).order_by(handoff.c.at.desc())
+    rows = connection.execute(query.limit(SURE))
     return {row.id: int(json.loads(row.body).get("confidence", 1000)) for row in rows if row.body}
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from activities.providers.schema import closed_schema
 from console import saying
@@ -23,6 +24,7 @@ from contracts.money import CeilingRefused
 from contracts.work import Work, WorkSheet
 from ledger import artifacts, decision_outbox, gates, policies, runs
 from ledger.db import Ledger
+from ledger.tables import artifact
 from tests.console.serving import Served, Visitor
 from tests.ledger import samples
 
@@ -68,7 +70,7 @@ async def test_a_new_plan_says_what_differs_from_the_last_and_an_old_page_is_tol
 
 
 async def test_a_new_change_says_what_it_does_otherwise(console: Served) -> None:
-    """File by file, from the patches of both revisions; and so after a gate was opened again about something else."""
+    """File by file, from the patches of both revisions; where the earlier bytes are gone the page says so."""
     olga = await console.signed_in()
     console.ledger.tx_now(runs.begin, *samples.begin())
     _change_gate(console.ledger, "change-1", PATCH % b"round(cents)", state="request_changes")
@@ -79,7 +81,29 @@ async def test_a_new_change_says_what_it_does_otherwise(console: Served) -> None
     assert '<span class="removed">-+    return round(cents)' in page
     assert '<span class="added">++    return half_up(cents)' in page
     lost = console.ledger.read_now(gates.find, "trace-1", "change-1")[0].subject
-    (artifacts.location(console.ledger.files, lost)).unlink(missing_ok=True)
+    console.ledger.tx_now(
+        lambda connection: connection.execute(update(artifact).where(artifact.c.sha256 == lost).values(body=None))
+    )
+    page = html.unescape(await _page(olga, second))
+    assert "What has changed since the revision before" in page
+    assert "It cannot be shown: " in page
+
+
+async def test_a_gate_that_was_opened_again_about_something_else_says_what_to_whoever_saw_the_first(console: Served) -> None:
+    """As after a reset: same gate, other bytes. Bytes that were never shown in this run are compared with nothing."""
+    olga = await console.signed_in()
+    console.ledger.tx_now(runs.begin, *samples.begin())
+    first = _open(console.ledger, "plan-1", _plan("round down"), run_id="run-1")
+    old = await _form(olga, first)
+    _open(console.ledger, "plan-1", _plan("round up"), run_id="run-2", opened_at=samples.NOW + timedelta(days=1))
+    answer = await olga.post(_path(first), **old, verb="approve")
+    told = html.unescape(answer.text)
+    assert (answer.status_code, "it changed since you opened it" in told) == (409, True)
+    assert '<span class="removed">-fix: round down' in told
+    assert '<span class="added">+fix: round up' in told
+    other = console.ledger.tx_now(artifacts.put, console.ledger.files, _plan("secret of another run")).digest
+    told = (await olga.post(_path(first), **(old | {"subject": other}), verb="approve")).text
+    assert ("something else than this page showed" in told, "secret of another run" in told) == (True, False)
 
 
 async def test_words_about_a_line_go_with_its_place_and_only_places_that_were_shown_count(console: Served) -> None:
@@ -271,11 +295,11 @@ def _work_gate(ledger: Ledger) -> GateView:
     return _open(ledger, "work-1", work.stored(), kind="work", verbs=("answer",), work=work)
 
 
-def _open(ledger: Ledger, name: str, subject: bytes, *intents: Intent, **changes: Any) -> GateView:
+def _open(ledger: Ledger, name: str, subject: bytes, *intents: Intent, run_id: str = "", **changes: Any) -> GateView:
     """An open gate about these bytes."""
     kept = ledger.tx_now(artifacts.put, ledger.files, subject).digest
     view = samples.view(name, subject=kept, **({"verbs": REVIEW} | changes))
-    ledger.tx_now(gates.open_gate, samples.opening(view, *intents))
+    ledger.tx_now(gates.open_gate, samples.opening(view, *intents, run_id=run_id))
     return view
 
 
