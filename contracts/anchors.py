@@ -24,6 +24,11 @@ class Remark(Contract):
     )
     text: str
 
+    @property
+    def place(self) -> str:
+        """The place as people type it."""
+        return item_place(self.item) if self.item else line_place(self.file, self.line, removed=self.removed)
+
 
 def item_place(item: str) -> str:
     """How an item of a plan is named as a place."""
@@ -38,6 +43,12 @@ def line_place(file: str, line: int, *, removed: bool = False) -> str:
 def noted(words: str, remarks: Iterable[tuple[str, str]]) -> str:
     """One note of words about the whole and of words about places, each behind its place."""
     return "\n".join([*([words] if words else []), *(f"at {place}: {text}" for place, text in remarks)])
+
+
+def words_in(note: str) -> str:
+    """What a note says about the whole: what stands before its first remark."""
+    first = _BEGINS.search(note)
+    return (note if first is None else note[: first.start()]).strip()
 
 
 def remarks_in(note: str) -> tuple[Remark, ...]:

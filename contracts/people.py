@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from contracts.anchors import Remark
-from contracts.base import Contract, canonical, is_empty
+from contracts.base import Contract, canonical
 
 CHECKS = "checks"
 """Who says what a check has printed."""
@@ -17,9 +16,6 @@ class Feedback(Contract):
     source: str = Field(description="who or what says so")
     about: str = Field(description="the gate, item or check it is about")
     text: str
-    remarks: tuple[Remark, ...] = Field(
-        default=(), exclude_if=is_empty, description="the parts of `text` that are about one place, each with its place"
-    )
 
     def came_from(self) -> tuple[str, ...]:
         """The sources of its words: what a check prints is from outside, what a person says is not."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.anchors import Remark, item_place, line_place, noted, remarks_in
+from contracts.anchors import Remark, item_place, line_place, noted, remarks_in, words_in
 
 
 def test_what_is_noted_is_read_back_place_by_place() -> None:
@@ -17,6 +17,8 @@ def test_what_is_noted_is_read_back_place_by_place() -> None:
         Remark(file="shop/my prices.py", line=7, text="use Decimal\nas the other file does"),
         Remark(file="a:b.py", line=3, removed=True, text="keep this"),
     )
+    assert words_in(noted("not yet", places)) == words_in("not yet") == "not yet"
+    assert [one.place for one in remarks_in(noted("", places))] == [place for place, _ in places]
     assert noted("", places[:1]) == "at item fix: name the rounding rule"
 
 

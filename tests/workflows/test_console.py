@@ -54,7 +54,7 @@ async def test_a_delivery_is_decided_in_the_console_from_the_plan_to_the_push(
             await stack.decide(again, by="olga", channel="console", nonce="made-up")
         assert "nobody has decided this" in str(forged.value.cause)
         assert "What has changed since plan-1" in (await olga.get(_path(again))).text
-        assert await _remarks(stack, view.trace) == [[], [{"item": "fix", "text": "say why half up"}]]
+        assert await _remarks(stack, view.trace) == [[], [("plan-1, item fix", "say why half up")]]
         both = await asyncio.gather(*(_send(one, again, "approve") for one in (olga, erik)))
         assert {one.status_code for one in both} <= {303, 409}
         change = await stack.gate(run, "change-1")
@@ -100,12 +100,12 @@ async def _decided(visitor: Visitor, view: GateView, verb: str, **fields: str) -
     await until(confirmed, f"{verb} at {view.gate} was confirmed")
 
 
-async def _remarks(stack: Stack, trace: str) -> list[list[dict[str, str]]]:
-    """What the planner was told about single places, task by task."""
+async def _remarks(stack: Stack, trace: str) -> list[list[tuple[str, str]]]:
+    """What the planner was told, and about what, task by task."""
     asked = select(turn.c.task).where(turn.c.trace == trace, turn.c.agent.startswith("planner@")).order_by(turn.c.at)
     tasks = dict.fromkeys(await stack.ledger.read(lambda connection: list(connection.execute(asked).scalars())))
     told = [json.loads(await stack.artifact(task)).get("feedback", []) for task in tasks]
-    return [[remark for one in feedback for remark in one.get("remarks", [])] for feedback in told]
+    return [[(one["about"], one["text"]) for one in feedback] for feedback in told]
 
 
 async def _none_waits(stack: Stack) -> bool:
