@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code, Usage, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
-from contracts.diffs import WHOLE, rendered
-from contracts.exact import exact
+from commands.subject import shown_lines
+from contracts.diffs import WHOLE
 from contracts.printed import command, quoted
 from contracts.runbooks import of_gate
 from contracts.text import amount
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from contracts.reports import Report
     from contracts.runs import FeedLine
     from ledger.views.gates import Subject
-    from ledger.views.work import Sheet
 
 COMMAND_OF = {
     "approve": "approve",
@@ -91,31 +90,7 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
 
 def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
     """What a gate decides on, for reading: the plan's items, the change's diff, or the text. Nothing in it is hidden."""
-    if found.patch is not None:
-        return rendered(found.patch, limit).split("\n")[:-1]
-    if found.sheet is not None:
-        return _sheet_lines(found.sheet)
-    if found.plan is None:
-        return [exact(line) for line in found.data[:limit].split(b"\n")]
-    plan = found.plan
-    lines = _told("plan: ", plan.summary)
-    for item in plan.ordered():
-        after = f" (after {', '.join(item.depends_on)})" if item.depends_on else ""
-        lines += ["", *_told(f"{item.id}{after}: ", item.intent), *_told("  writes     ", ", ".join(item.files))]
-        lines += [line for one in item.acceptance for line in _told("  accepted   ", one.line)]
-        lines += _told("  touches    ", ", ".join(item.settings)) if item.settings else []
-    return [*lines, *([""] if plan.risks else []), *(line for risk in plan.risks for line in _told("risk: ", risk))]
-
-
-def _sheet_lines(sheet: "Sheet") -> list[str]:
-    """What the agent would have been sent, each text behind a bar: it is material, and none of it is ours."""
-    lines = [f"the step of {sheet.work.agent} at {exact(sheet.work.path.encode())}, which makes {sheet.work.returns}"]
-    if (files := sheet.work.workspace) is not None:
-        state = f", then the patch {files.state}" if files.state else ""
-        lines.append(f"its files: {exact(files.ref.repository.encode())} at {files.ref.base}{state}")
-    for who, text in (("instructions", sheet.instructions), *sheet.said):
-        lines += ["", f"{who}:", *(f"│ {exact(line)}" for line in text.encode(errors="surrogatepass").split(b"\n"))]
-    return lines
+    return [one.text for one in shown_lines(found, limit)]
 
 
 def tells_all(view: "GateView", found: "Subject") -> bool:
@@ -124,12 +99,6 @@ def tells_all(view: "GateView", found: "Subject") -> bool:
         return False
     shown = "\n".join(gate_lines(view, ""))
     return all(line.strip() in shown for line in subject_lines(found))
-
-
-def _told(label: str, text: str) -> list[str]:
-    """An agent's words after a label; further lines of them behind a bar, so that none looks like one of ours."""
-    first, *others = (exact(line) for line in text.encode(errors="surrogatepass").split(b"\n"))
-    return [label + first, *(f"{'':{len(label)}}│ {line}" for line in others)]
 
 
 def how_to_answer(view: "GateView", run: str) -> list[str]:

@@ -1,6 +1,6 @@
 """How a page is answered: who asks, what the ledger says, and in which form, HTML or JSON."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -37,18 +37,30 @@ class Pages:
 
         return answer
 
-    async def shown(self, page: Page, request: Request, session: SignedIn, status: int = 200, problem: str = "") -> Response:
-        """The page; `problem` is what was wrong with what was sent to it. Raises `BatonError` where it cannot be read."""
-        found = await self._ledger.read(self._read, page, self.asked(request))
+    async def shown(
+        self,
+        page: Page,
+        request: Request,
+        session: SignedIn,
+        status: int = 200,
+        problem: str = "",
+        typed: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The page; `problem` is what was wrong with what was `typed` into a form of it.
+
+        Raises `BatonError` where it cannot be read.
+        """
+        found = await self._ledger.read(self._read, page, self.asked(request, session.person, typed))
         if wants_json(request):
             more = {"problem": problem} if problem else {}
             return JSONResponse(to_jsonable_python({"schema": SCHEMA, **found, **more}), status)
         around = self._around(session, page, request) | {"problem": problem}
         return HTMLResponse(render(page.template, **found, **around), status)
 
-    def asked(self, request: Request) -> Asked:
+    def asked(self, request: Request, person: str, typed: Mapping[str, str] | None = None) -> Asked:
         """What a request asks for, here."""
-        return Asked(request.path_params, request.query_params, Here(self._ledger, self._place.settings))
+        here = Here(self._ledger, self._place.settings)
+        return Asked(request.path_params, request.query_params, here, person, typed or {})
 
     def _read(self, connection: Connection, page: Page, asked: Asked) -> dict[str, Any]:
         """What the page shows, and what every page does: whether anybody works, and the newest line."""
@@ -62,6 +74,6 @@ class Pages:
             "session": session,
             "rights": rights,
             "entries": entries,
-            "ui_url": self._place.settings.ui_url,
+            "workflow_url": self._place.workflow,
             "here": request.url.path,
         }

@@ -1,6 +1,7 @@
 """`baton console`: the operator's pages, and links and passwords that sign people in."""
 
 import asyncio
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +104,7 @@ def serve(
 
 
 async def _serve(ledger: "Ledger", found: "Settings", place: "Place", listening: "socket") -> None:
+    import connection
     from activities.gates.policy import load_policy
     from activities.gates.standing import Onlooker
     from console.application import application
@@ -111,5 +113,6 @@ async def _serve(ledger: "Ledger", found: "Settings", place: "Place", listening:
     async def client() -> "Client":
         return await connect("console", ledger=ledger)
 
+    place = replace(place, namespace=str(connection.profile().get("namespace") or connection.DEFAULT_NAMESPACE))
     policy = Onlooker(load_policy(found.policy))
     await server(application(ledger, place, client, policy), found.console).serve([listening])

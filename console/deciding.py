@@ -1,81 +1,130 @@
 """What somebody decides on a gate's page: checked, written down, and sent by `Sender`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 from activities.gates.from_console import CHANNEL
 from commands.decide import decision
+from commands.errors import Usage
+from commands.money import ceilings
+from commands.subject import shown_lines
+from console.forms import (
+    AMOUNT,
+    ANSWER,
+    LABELS,
+    OTHER,
+    PATCH,
+    PLACE,
+    REFERENCE,
+    REMARK,
+    REMARKS,
+    asked,
+    most_usd,
+    noted,
+    work_form,
+)
+from contracts.anchors import noted as with_remarks
 from contracts.errors import Refused
-from contracts.gates import GateView, Verb, needs_note
-from ledger import decision_outbox
+from contracts.gates import GateView, Verb
+from contracts.hand_in import problem_with
+from contracts.money import micros, usd
+from contracts.pins import Began
+from ledger import decision_outbox, runs
 from ledger.db import Connection
-
-ANSWER = "answer."
-"""What the name of a form's field begins with that answers a question."""
+from ledger.views.gates import Subject, subject_of
 
 
-@dataclass(frozen=True)
-class Form:
-    """What can be said at a gate with a form: a verb, and whether it takes a note, a reference or answers to questions."""
-
-    verb: Verb
-    label: str
-    needs_note: bool
-
-
-LABELS: Mapping[Verb, str] = {
-    "approve": "Approve",
-    "reject": "Reject",
-    "request_changes": "Request changes",
-    "answer": "Answer",
-    "done": "I did it",
-    "declined": "I will not do it",
-    "happened": "It happened",
-    "did_not_happen": "It did not happen",
-}
-"""The verbs that a form can say. Money is raised by a command, which asks how much."""
-
-
-def forms(view: GateView) -> list[Form]:
-    """What can be said at this gate with a form; nothing where it takes a command."""
-    if view.ceiling is not None or view.kind == "work":
-        return []
-    return [Form(verb, LABELS[verb], needs_note(view.kind, verb)) for verb in view.verbs if verb in LABELS]
-
-
-def decide(connection: Connection, trace: str, gate: str, by: str, fields: Mapping[str, str]) -> str:
+def decide(connection: Connection, files: Path, trace: str, gate: str, by: str, fields: Mapping[str, str]) -> str:
     """Write down what a form says, to be sent. Returns its nonce.
 
     Raises `NotFound`, or `Refused` with the reason: the gate is closed, is about something else than what the form was shown
     with, or does not take this. The same form sent twice is one decision.
     """
-    verb, note = fields.get("verb", ""), fields.get("note", "").strip()
+    verb = fields.get("verb", "")
     if verb not in LABELS:
         raise Refused(f"{verb!r} is nothing that can be said with a form; nothing was sent")
     said: Verb = verb  # type: ignore[assignment]
     target = decision.find_target(connection, trace, gate, said, by)
     if fields.get("subject") != target.view.subject:
         raise Refused(
-            f"{target.view.gate} is about something else than this page showed; look again, then decide. Nothing was sent"
+            f"{target.view.gate} is about something else than this page showed: it changed since you opened it. "
+            "Look again, then decide. Nothing was sent"
         )
-    answers = _answers(target.view, said, fields)
-    if needs_note(target.view.kind, said) and not note:
+    found = subject_of(connection, files, target.view.trace, target.view.gate)
+    note = _note(found, said, fields)
+    if noted(target.view, said) and not note:
         raise Refused(f"{LABELS[said].lower()}: say why; nothing was sent")
     withdrawn = sum(
         (one.verb, one.by, one.state) == (said, by, "withdrawn")
         for one in decision_outbox.of_gate(connection, target.view.trace, target.view.gate)
     )
-    before, reference = target.refused_before + withdrawn, fields.get("reference", "").strip()
-    _, values = decision.compose(target.view, said, by, note, answers, before, reference, channel=CHANNEL)
+    before, reference = target.refused_before + withdrawn, fields.get(REFERENCE, "").strip()
+    more = _more(found, said, fields, runs.find_pins(connection, target.view.trace))
+    answers = _answers(target.view, said, fields)
+    _, values = decision.compose(target.view, said, by, note, answers, before, reference, more, channel=CHANNEL)
     decision_outbox.put(connection, target.view.trace, said, values)
     return str(values["nonce"])
 
 
+def _note(found: Subject, verb: Verb, fields: Mapping[str, str]) -> str:
+    """What was said about the whole, and about places of it. Raises `Refused` for a place that was not shown."""
+    # A browser ends the lines of a form's text with both.
+    words = fields.get("note", "").replace("\r\n", "\n").strip()
+    if verb != "request_changes":
+        return words
+    numbers = range(1, REMARKS + 1)
+    rows = [
+        (fields.get(f"{PLACE}{n}", "").strip(), fields.get(f"{REMARK}{n}", "").replace("\r\n", "\n").strip()) for n in numbers
+    ]
+    given = [row for row in rows if any(row)]
+    known = {one.place for one in shown_lines(found) if one.place} if given else set()
+    for place, text in given:
+        if place not in known:
+            named = f"{place!r} is no place of what {found.gate.view.gate} shows" if place else f"{text[:80]!r} names no place"
+            raise Refused(f"{named}: choose one, such as {min(known, default='(there is none)')}. Nothing was sent")
+        if not text:
+            raise Refused(f"{place}: say what should be different there; nothing was sent")
+    return with_remarks(words, given)
+
+
 def _answers(view: GateView, verb: Verb, fields: Mapping[str, str]) -> dict[str, str]:
     """What the form answers. Raises `Refused` where an answer is missing that this verb needs."""
-    asked = view.changes if verb == "request_changes" else view.questions if verb in {"approve", "answer"} else ()
-    given = {one.id: fields.get(ANSWER + one.id, "").strip() for one in asked}
+    given = {
+        one.id: (fields.get(OTHER + one.id, "").strip() or fields.get(ANSWER + one.id, "").strip()) for one in asked(view, verb)
+    }
     missing = [name for name, text in given.items() if not text]
     if missing and verb != "request_changes":
         raise Refused(f"{', '.join(missing)}: give an answer; nothing was sent")
-    return {name: text for name, text in given.items() if text}
+    return {name: text.replace("\r\n", "\n") for name, text in given.items() if text}
+
+
+def _more(found: Subject, verb: Verb, fields: Mapping[str, str], pins: Began | None) -> dict[str, Any]:
+    """The other fields of the decision: what is handed in at a gate `work`, or the new ceiling."""
+    if verb == "raise_ceiling":
+        return {"to_usd": str(_amount(found.gate.view, fields.get(AMOUNT, ""), most_usd(pins)))}
+    form = work_form(found) if verb == "answer" else None
+    work = found.gate.view.work
+    if form is None or work is None:
+        return {}
+    made = form.value(fields)
+    # An agent that could not do it has no result either, whatever stands in the fields.
+    made = made | {"body": None} if made["outcome"] == "could_not" else made
+    if problem := problem_with(work.returns, made):
+        raise Refused(f"nothing was sent: {problem}")
+    return {"made": made, "patch": fields.get(PATCH, "").replace("\r\n", "\n") if work.workspace is not None else ""}
+
+
+def _amount(view: GateView, typed: str, most: Decimal | None) -> Decimal:
+    """The new ceiling. Raises `Refused` for what is no amount, and for one that the run, or policy, would refuse."""
+    try:
+        wanted = ceilings.amount(typed)
+    except Usage:
+        raise Refused(f"{typed[:40]!r} is no amount in US dollars: write a number above 0, such as 40 or 2.50") from None
+    now = view.ceiling.ceiling if view.ceiling is not None else 0
+    if micros(wanted) <= now:
+        raise Refused(f"the ceiling is {usd(now)}, and ${wanted} is not above that; name a higher one. Nothing was sent")
+    if most is not None and wanted > most:
+        raise Refused(f"policy allows a run at most ${most}, not ${wanted}; nothing was sent")
+    return wanted

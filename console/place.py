@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
@@ -21,6 +22,12 @@ class Place:
     hosts: frozenset[str]
     origins: frozenset[str]
     settings: Settings
+    namespace: str = "default"
+
+    def workflow(self, workflow_id: str, run_id: str) -> str:
+        """The address of a run in Temporal's Web UI."""
+        at = f"{self.settings.ui_url.rstrip('/')}/namespaces/{quote(self.namespace, safe='')}/workflows"
+        return f"{at}/{quote(workflow_id, safe='')}/{quote(run_id, safe='')}/timeline"
 
     @property
     def setting(self) -> ConsoleSetting:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts.money import usd
-from contracts.text import for_terminal
+from contracts.text import amount, for_terminal
 
 HERE = Path(__file__).parent
 
@@ -31,15 +31,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        "usd": usd,
-        "words": words,
-        "ago": ago,
-        "in_time": in_time,
-        "utc": utc,
-        "kind_of_line": kind_of_line,
-        "spans": spans,
-    }
+    made.filters |= {"usd": usd, "words": words, "ago": ago, "in_time": in_time, "utc": utc, "kind_of_line": kind_of_line}
+    made.filters |= {"span": span, "spans": spans, "amount": amount}
     return made
 
 
@@ -60,6 +53,11 @@ def in_time(instant: datetime) -> str:
     """How long it is until an instant, such as "in 3 h 12 min"; "over" once it has passed."""
     rest = instant - datetime.now(UTC)
     return f"in {_length(rest)}" if rest > timedelta() else "over"
+
+
+def span(seconds: float) -> str:
+    """A length of time, such as "3 min"."""
+    return _length(timedelta(seconds=seconds))
 
 
 def utc(instant: datetime) -> str:

@@ -41,7 +41,7 @@ class Saying:
         """What does this operation in one transaction, and shows its page again."""
 
         async def work(request: Request, by: str, fields: dict[str, str]) -> None:
-            found = await self._ledger.tx(operation.do, self._pages.asked(request), by, fields)
+            found = await self._ledger.tx(operation.do, self._pages.asked(request, by), by, fields)
             if found is not None:
                 self._sender.tell(found)
 
@@ -59,13 +59,13 @@ class Saying:
         try:
             await work(request, session.person, fields)
         except (Refused, Usage) as refused:
-            return await self._pages.shown(page, request, session, 409, str(refused))
+            return await self._pages.shown(page, request, session, 409, str(refused), fields)
         # Another request for the page: loading it again sends nothing.
         return RedirectResponse(_again(page, request), 303)
 
     async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
         names = request.path_params
-        nonce = await self._ledger.tx(decide, names["run"], names["gate"], by, fields)
+        nonce = await self._ledger.tx(decide, self._ledger.files, names["run"], names["gate"], by, fields)
         self._sender.wake()
         for _ in range(LOOKS):
             sent = await self._ledger.read(decision_outbox.find, nonce)

@@ -20,20 +20,26 @@ WHOLE = 1_000_000
 NOTE = "\\ "
 """How a line of ours begins, as git's own about a missing newline does: no line of a file can, they have +, - or a space."""
 
-_HUNK = re.compile(rb"^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _NAME = re.compile(rb'^diff --git .* "?b/(.*?)"?$', re.DOTALL)
 _BLOCK = re.compile(rb"^(literal|delta) (\d+)$")
 _BASE85_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+Kind = Literal["about", "kept", "added", "removed", "binary"]
+
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a patch. `path` is the new file's, as git writes it; `number` the line in it that an added line becomes."""
+    """One line of a patch. `path` is the new file's, as git writes it; `number` the line in it that an added line becomes.
 
-    kind: Literal["about", "kept", "added", "removed", "binary"]
+    `was` is the number in the old file of a line that is removed.
+    """
+
+    kind: Kind
     raw: bytes
     path: bytes = b""
     number: int = 0
+    was: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,20 @@ def rendered(patch: bytes, limit: int = WHOLE) -> str:
     A binary part, the rest of a line of more than `LINE` bytes and whatever is beyond the limit are not shown; a note in
     their place says so, with the size. "" for an empty patch.
     """
-    shown: list[str] = []
+    return "".join(f"{text}\n" for text, _ in shown_lines(patch, limit))
+
+
+def shown_lines(patch: bytes, limit: int = WHOLE) -> Iterator[tuple[str, Line]]:
+    """The lines of `rendered`, each with the line of the patch that it shows, or that it is a note about."""
     size = read = 0
     for line in lines_of(patch):
-        added = list(_shown(line))
-        size += sum(len(one) + 1 for one in added)
+        texts = list(_shown(line))
+        size += sum(len(one) + 1 for one in texts)
         if size > limit:
-            shown.append(_rest(patch[read:], line.path))
-            break
-        shown += added
+            yield _rest(patch[read:], line.path), Line("about", b"")
+            return
+        yield from ((text, line) for text in texts)
         read += len(line.raw) + 1
-    return "".join(f"{one}\n" for one in shown)
 
 
 def added_unseen(patch: bytes) -> list[Unseen]:
@@ -79,7 +88,7 @@ def long_lines(patch: bytes) -> list[str]:
 def lines_of(patch: bytes) -> Iterator[Line]:
     """The patch's lines, cut at line feeds. All of a binary part is one line. Joined by line feeds they are the patch."""
     rest = patch.removesuffix(b"\n").split(b"\n") if patch else []
-    path, old, new, number, at = b"", 0, 0, 0, 0
+    path, old, new, number, was, at = b"", 0, 0, 0, 0, 0
     while at < len(rest):
         raw = rest[at]
         mark, at = raw[:1], at + 1
@@ -89,11 +98,12 @@ def lines_of(patch: bytes) -> Iterator[Line]:
                 yield Line("about", raw, path)
                 continue
             old, new = old - (mark != b"+"), new - (mark != b"-")
-            yield Line("added" if mark == b"+" else "removed" if mark == b"-" else "kept", raw, path, number)
-            number += mark != b"-"
+            kind: Kind = "added" if mark == b"+" else "removed" if mark == b"-" else "kept"
+            yield Line(kind, raw, path, number, was)
+            number, was = number + (mark != b"-"), was + (mark != b"+")
             continue
         if hunk := _HUNK.match(raw):
-            old, new, number = int(hunk[1] or 1), int(hunk[3] or 1), int(hunk[2])
+            old, new, was, number = int(hunk[2] or 1), int(hunk[4] or 1), int(hunk[1]), int(hunk[3])
         elif raw.startswith(b"diff --git "):
             # Only a guess for a name with ` b/` in it; a line `+++ b/` that follows corrects it.
             path = _NAME.sub(rb"\1", raw)

@@ -26,6 +26,12 @@ def newest(connection: Connection) -> Row[Any] | None:
     return connection.execute(select(policy_version).order_by(policy_version.c.nth.desc()).limit(1)).first()
 
 
+def identity(connection: Connection) -> str:
+    """Whose decisions count, as the policy in force says: any, known or signed. "any" before the first worker has started."""
+    found = newest(connection)
+    return "any" if found is None else str(json.loads(found.body).get("identity", "any"))
+
+
 def newest_number(connection: Connection) -> int:
     """Its number; 0 before there is one."""
     found = connection.execute(select(policy_version.c.nth).order_by(policy_version.c.nth.desc()).limit(1)).scalar()

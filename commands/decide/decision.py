@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from commands.errors import Usage, first_line
-from commands.output import safe
+from commands.output import clock, safe
 from commands.text import how_to_answer
 from contracts.base import digest_of
 from contracts.errors import ContractViolation, NotFound, Refused
@@ -101,7 +101,7 @@ def _named(connection: Connection, run: RunView, name: str) -> GateView:
     if run.gone:
         raise RunGone(run, view)
     won = winner(connection, run.trace, view.gate)
-    who = f" by {safe(won.by)}" if won is not None else ""
+    who = f" by {safe(won.by)} at {clock(won.at)}" if won is not None else ""
     raise Refused(f"gate {view.gate} is closed: {state}{who}. `{command('show', run.workflow_id)}` shows what waits now")
 
 

@@ -1,7 +1,7 @@
 """What a request asks a page for, and what several pages tell in the same words."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +16,16 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: names in its path, and its query; and where it is asked."""
+    """What a request asks for: names in its path, and its query; where it is asked, and by whom.
+
+    `typed` are the fields of a form that was refused, to be shown again; empty for a page that was only asked for.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     here: Here
+    person: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> Path:

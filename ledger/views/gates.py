@@ -151,13 +151,27 @@ def subject_of(connection: Connection, files: Path, run: str, name: str) -> Subj
     `files` is the ledger's folder of large artifacts.
     """
     found = find_run(connection, run)
-    view, state = gates.find(connection, found.trace, name)
-    data = artifacts.get(connection, files, view.subject)
-    digest = _patch_in(data)
-    patch = None if digest is None else artifacts.get(connection, files, digest)
-    view = _as_now(connection, view, state)
-    sheet = None if view.work is None else sheet_of(connection, files, view.work)
-    return Subject(found.workflow_id, Gate(view, state), data, as_contract(Plan, data), patch, sheet)
+    there = gate_of(connection, found.trace, name)
+    return _subject(connection, files, found.workflow_id, there, there.view.subject)
+
+
+def gate_of(connection: Connection, trace: str, name: str) -> Gate:
+    """One gate, by id or bare kind, with its state. Raises `NotFound`."""
+    view, state = gates.find(connection, trace, name)
+    return Gate(_as_now(connection, view, state), state)
+
+
+def subject_with(connection: Connection, files: Path, found: Subject, digest: str) -> Subject:
+    """The same gate with these bytes, which it is not about, or not any more. Raises `NotFound`, or `ArtifactDamaged`."""
+    return _subject(connection, files, found.run, found.gate, digest)
+
+
+def _subject(connection: Connection, files: Path, run: str, there: Gate, digest: str) -> Subject:
+    data = artifacts.get(connection, files, digest)
+    named = _patch_in(data)
+    patch = None if named is None else artifacts.get(connection, files, named)
+    sheet = None if there.view.work is None else sheet_of(connection, files, there.view.work)
+    return Subject(run, there, data, as_contract(Plan, data), patch, sheet)
 
 
 def _patch_in(data: bytes) -> str | None:

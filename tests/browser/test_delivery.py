@@ -78,7 +78,7 @@ async def _asked_by_keys(olga: Person, view: GateView) -> None:
     await olga.picture("gate-of-a-plan")
     await _tab_to(olga, "textarea", "request_changes")
     await olga.page.keyboard.type("say why half up")
-    await olga.page.keyboard.press("Tab")
+    await _tab_to(olga, "button", "request_changes")
     await olga.sends(olga.page.keyboard.press("Enter"))
     await olga.sees("confirmed")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.diffs import LINE, NOTE, added_unseen, lines_of, long_lines, rendered
+from contracts.diffs import LINE, NOTE, added_unseen, lines_of, long_lines, rendered, shown_lines
 from contracts.exact import exact, is_unseen
 from tests.repositories import change, repository
 
@@ -135,3 +135,11 @@ def test_what_is_not_shown_is_said_with_its_size(tmp_path: Path) -> None:
 def test_an_empty_patch_shows_nothing() -> None:
     """Nothing changed: no line at all."""
     assert rendered(b"") == ""
+
+
+def test_every_line_has_its_number_in_the_file_that_it_is_of() -> None:
+    """A removed one in the file before the change, all others in the one after it, over several parts of a file."""
+    patch = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -2,3 +2,3 @@ f\n a\n-b\n+c\n d\n@@ -9 +9,2 @@\n-e\n+f\n+g\n"
+    numbered = [(line.raw, line.was if line.kind == "removed" else line.number) for _, line in shown_lines(patch)][3:]
+    named = [(raw, number) for raw, number in numbered if not raw.startswith(b"@@")]
+    assert named == [(b" a", 2), (b"-b", 3), (b"+c", 3), (b" d", 4), (b"-e", 9), (b"+f", 9), (b"+g", 10)]

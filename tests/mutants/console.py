@@ -197,4 +197,28 @@ MUTANTS = (
         new="    if said.seen is None or said.seen:",
         tests=(f"{ROOM}/test_cost.py::test_a_ceiling_is_set_on_what_was_shown_and_those_who_wait_are_woken",),
     ),
+    Mutant(
+        name="remark-about-nothing-shown",
+        promise="A remark is about a place that the page has shown.",
+        file="console/deciding.py",
+        old="        if place not in known:",
+        new="        if not place:",
+        tests=(f"{ROOM}/test_gate.py::test_words_about_a_line_go_with_its_place_and_only_places_that_were_shown_count",),
+    ),
+    Mutant(
+        name="today-at-an-earlier-line",
+        promise="At a line only what was known then is shown.",
+        file="console/then.py",
+        old="    lines = newest(connection, Filter(trace=trace, until=seq), MOST, before=None, details=True)[::-1]",
+        new="    lines = newest(connection, Filter(trace=trace), MOST, before=None, details=True)[::-1]",
+        tests=(f"{ROOM}/test_run.py::test_at_a_line_only_what_was_known_then_is_shown",),
+    ),
+    Mutant(
+        name="ceiling-above-policy",
+        promise="A ceiling is raised no higher than policy lets it.",
+        file="console/deciding.py",
+        old="    if most is not None and wanted > most:",
+        new="    if most is None and wanted < 0:",
+        tests=(f"{ROOM}/test_gate.py::test_a_ceiling_is_raised_within_its_bounds",),
+    ),
 )

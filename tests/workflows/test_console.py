@@ -2,14 +2,17 @@
 
 import asyncio
 import html
+import json
 import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from contracts.gates import GateView
 from ledger import decision_outbox, gates
+from ledger.tables import turn
 from tests.console.serving import Visitor, served
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
 from tests.stack import Stack, git, sample, until
@@ -39,7 +42,9 @@ async def test_a_delivery_is_decided_in_the_console_from_the_plan_to_the_push(
         old = await _form(erik, view)
         refused = await _send(olga, view, "request_changes", note=" ")
         assert (refused.status_code, "say why" in refused.text) == (409, True)
-        await _decided(olga, view, "request_changes", note="say why half up")
+        elsewhere = await _send(olga, view, "request_changes", **{"place.1": "item other", "remark.1": "say why half up"})
+        assert (elsewhere.status_code, "is no place of what plan-1 shows" in elsewhere.text) == (409, True)
+        await _decided(olga, view, "request_changes", **{"place.1": "item fix", "remark.1": "say why half up"})
         again = await stack.gate(run, "plan-2")
         stale = await erik.post(_path(view), **old, verb="approve")
         assert (stale.status_code, "request_changes by olga" in html.unescape(stale.text)) == (409, True)
@@ -48,11 +53,16 @@ async def test_a_delivery_is_decided_in_the_console_from_the_plan_to_the_push(
         with pytest.raises(WorkflowUpdateFailedError) as forged:
             await stack.decide(again, by="olga", channel="console", nonce="made-up")
         assert "nobody has decided this" in str(forged.value.cause)
+        assert "What has changed since plan-1" in (await olga.get(_path(again))).text
+        assert await _remarks(stack, view.trace) == [[], [("plan-1, item fix", "say why half up")]]
         both = await asyncio.gather(*(_send(one, again, "approve") for one in (olga, erik)))
         assert {one.status_code for one in both} <= {303, 409}
         change = await stack.gate(run, "change-1")
         page = (await olga.get(_path(change))).text
-        assert '<span class="added">+    return (cents * (100 - percent) + 50) // 100' in page
+        assert re.search(
+            r'data-place="shop/pricing.py:(\d+)" data-line="\1">\+    return \(cents \* \(100 - percent\) \+ 50\) // 100', page
+        )
+        assert "<b>git.push</b>: push " in page, "what the approval lets happen"
         await _decided(olga, change, "approve")
         report = await run.result()
         won = [one for one in await stack.ledger.read(gates.decisions, view.trace) if one["outcome"] == "won"]
@@ -88,6 +98,14 @@ async def _decided(visitor: Visitor, view: GateView, verb: str, **fields: str) -
         return "<b>confirmed</b>" in (await visitor.get(_path(view))).text or None
 
     await until(confirmed, f"{verb} at {view.gate} was confirmed")
+
+
+async def _remarks(stack: Stack, trace: str) -> list[list[tuple[str, str]]]:
+    """What the planner was told, and about what, task by task."""
+    asked = select(turn.c.task).where(turn.c.trace == trace, turn.c.agent.startswith("planner@")).order_by(turn.c.at)
+    tasks = dict.fromkeys(await stack.ledger.read(lambda connection: list(connection.execute(asked).scalars())))
+    told = [json.loads(await stack.artifact(task)).get("feedback", []) for task in tasks]
+    return [[(one["about"], one["text"]) for one in feedback] for feedback in told]
 
 
 async def _none_waits(stack: Stack) -> bool | None:

@@ -128,7 +128,7 @@ class Written:
     ref: WorkspaceRef
     replan: Feedback | None = None
     kept_outside: tuple[str, ...] = ()
-    asked_again: Feedback | None = None
+    asked_again: tuple[Feedback, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class Tested:
     ref: WorkspaceRef
     judged: Judged
 
-    def again(self, written: Written, feedback: Feedback) -> Written:
+    def again(self, written: Written, feedback: tuple[Feedback, ...]) -> Written:
         """Start another round: the writer works on this tree with the feedback."""
         return replace(written, ref=self.ref, asked_again=feedback)
 

@@ -34,7 +34,7 @@ from workflows.kit.perform import perform
 from workflows.kit.pipeline import Pipeline
 from workflows.kit.rulings import reversible_of
 from workflows.kit.step import CouldNot, Done, Step, Unsure
-from workflows.kit.stuck import feedback_of, stuck_gate, try_again
+from workflows.kit.stuck import all_said, stuck_gate, try_again
 
 PLAN_ROUNDS = 6
 """Planning rounds, and proposals per round, after which a person decides whether to continue."""
@@ -150,7 +150,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 self.summary = plan.summary
                 return Agreed(step.handoff, *check_of(decided, course, plan))
             end_unless_changes(decided, "the plan")
-            feedback = (*feedback, feedback_of(decided))
+            feedback = (*feedback, *all_said(decided))
             # Proposals of earlier rounds that were approved do not count: only those that a person sent back.
             proposals = self.kit.asked["planner"]
             if (proposals - number + 1) % PLAN_ROUNDS == 0:
@@ -217,7 +217,7 @@ class Delivery(Pipeline[DeliveryInput, DeliveryReport]):
                 self.approved_by.append(f"{decided.gate} by {decided.by}")
                 return frozen
             end_unless_changes(decided, "the change")
-            written = tested.again(written, feedback_of(decided))
+            written = tested.again(written, all_said(decided))
 
     async def _act(self, frozen: Frozen) -> None:
         self.kit.enter("act", "the branch is pushed")

@@ -34,7 +34,7 @@ NO_TESTS = ("**/.*", "**/.*/**")
 async def test_and_rework(course: Course, written: Written) -> Tested:
     """Test and let the writer fix failures, at most `rework` times; then a person decides how to continue."""
     rounds = 0
-    if written.asked_again is not None:
+    if written.asked_again:
         written = await _rework(course, written, written.asked_again)
     while True:
         tested = await _test(course, written)
@@ -50,7 +50,7 @@ async def test_and_rework(course: Course, written: Written) -> Tested:
             feedback = asked
         rounds += 1
         course.kit.note(f"rework round {rounds}", report.why, "the writer fixes what the checks found")
-        written = await _rework(course, replace(written, ref=tested.ref), feedback)
+        written = await _rework(course, replace(written, ref=tested.ref), (feedback,))
 
 
 async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedback | None:
@@ -62,7 +62,7 @@ async def _person_decides(course: Course, tested: Tested, rounds: int) -> Feedba
     return await changes_wanted(course.kit, asked, "take the change as it is to the change gate")
 
 
-async def _rework(course: Course, written: Written, feedback: Feedback) -> Written:
+async def _rework(course: Course, written: Written, feedback: tuple[Feedback, ...]) -> Written:
     """Have the writer rework the whole change; it may touch the files of all items."""
     kit, plan = course.kit, written.agreed.plan
     # Numbered over the whole run: keys are derived from it, and a used one would give back the earlier answer.
@@ -79,7 +79,7 @@ async def _rework(course: Course, written: Written, feedback: Feedback) -> Writt
     kit.enter("rework", "the writer fixes the change")
     change = await write_again(course, written.agreed, item, feedback, written.ref, "rework")
     # Answered now: in the next round the writer must not be given the same feedback again.
-    return replace(written, ref=with_patches(written.ref, [] if change is None else [change]), asked_again=None)
+    return replace(written, ref=with_patches(written.ref, [] if change is None else [change]), asked_again=())
 
 
 async def _test(course: Course, written: Written) -> Tested:

@@ -157,16 +157,16 @@ async def _redo(
     feedback = Feedback(source="integration", about=item.id, text=text)
     # On top of the items before it only; those after it are applied again on the result.
     start = with_patches(written.ref, changes[:position])
-    change = await write_again(course, written.agreed, item, feedback, start, path)
+    change = await write_again(course, written.agreed, item, (feedback,), start, path)
     again = () if change is None else (change,)
     return (*changes[:position], *again, *changes[position + 1 :])
 
 
 async def write_again(
-    course: Course, agreed: Agreed, item: WorkItem, feedback: Feedback, start: WorkspaceRef, path: str
+    course: Course, agreed: Agreed, item: WorkItem, feedback: tuple[Feedback, ...], start: WorkspaceRef, path: str
 ) -> ChangeSet | None:
     """Run one writer again with feedback. Where it is not clear-cut a person decides: again, or go on without (None)."""
-    said: tuple[Feedback, ...] = (feedback,)
+    said = feedback
     tries = 0
     while True:
         tries += 1

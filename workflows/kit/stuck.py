@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from contracts.anchors import remarks_in, words_in
 from contracts.base import Contract
 from contracts.gates import Decided
 from contracts.people import Feedback
@@ -30,6 +31,16 @@ async def changes_wanted(kit: Kit, asked: Ask, approve: str) -> Feedback | None:
 def feedback_of(decided: Decided, otherwise: str = "") -> Feedback:
     """A person's words as structured input for an agent; `otherwise` where there are none."""
     return Feedback(source=decided.by, about=decided.gate, text=decided.note or otherwise)
+
+
+def all_said(decided: Decided) -> tuple[Feedback, ...]:
+    """The same, piece by piece: what was said about the whole, then each remark about an item of a plan or a line of a diff."""
+    remarks = remarks_in(decided.note)
+    if not remarks:
+        return (feedback_of(decided),)
+    words, source = words_in(decided.note), decided.by
+    whole = (Feedback(source=source, about=decided.gate, text=words),) if words else ()
+    return (*whole, *(Feedback(source=source, about=f"{decided.gate}, {one.place}", text=one.text) for one in remarks))
 
 
 async def _decided(kit: Kit, asked: Ask, approve: str) -> Decided:
