@@ -40,7 +40,7 @@ MUTANTS = (
     Mutant(
         name="gate-without-a-runbook",
         promise="A gate names its runbook where it is looked at.",
-        file="console/pages.py",
+        file="console/pages/gate.py",
         old='        "runbook": of_gate(view.kind),',
         new='        "runbook": "",',
         tests=("tests/console/test_pages.py::test_gates_and_alerts_lead_to_what_is_to_be_done",),

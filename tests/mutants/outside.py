@@ -73,8 +73,8 @@ MUTANTS = (
         name="file-of-somebody-else-replaced",
         promise="A file that is there is replaced only where it was named.",
         file="activities/actions/file_write.py",
-        old="if there != wanted.replaces:",
-        new="if wanted.replaces and there != wanted.replaces:",
+        old="    if there == wanted.replaces:",
+        new="    if there == wanted.replaces or not wanted.replaces:",
         tests=(f"{ACTIONS}/test_beneath.py::test_a_file_is_written_found_replaced_and_put_back",),
     ),
 )
