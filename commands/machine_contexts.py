@@ -157,7 +157,7 @@ def remove(name: Name, as_json: Json = False) -> None:
     if name == DEFAULT:
         raise Usage(f"{DEFAULT} stands for no context and cannot be removed")
     one = kept.get(name)
-    running = [what for what in ("worker", "server") if processes.find(Path(one.state), what) is not None]
+    running = [what for what in processes.PARTS if processes.find(Path(one.state), what) is not None]
     if running:
         raise Usage(f"its {' and '.join(running)} still run; stop them first: `baton --context {name} down`")
     contexts.save(kept.without(name))

@@ -19,7 +19,7 @@ async def _found(page: Page) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_no_page_keeps_anybody_out(console: Served, browser: Browser, tmp_path: Path, theme: str) -> None:
-    """By axe-core nothing is wrong with any page. Hostile words change no title, load nothing, and break no policy of a page."""
+    """By axe-core nothing is wrong with any page; hostile words change no title, load nothing and break no policy of a page."""
     waits(console.ledger, HOSTILE)
     async with looking(browser, console, tmp_path, color_scheme=theme) as olga:
         asked: list[str] = []

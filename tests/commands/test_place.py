@@ -333,7 +333,7 @@ def test_a_context_whose_ledger_is_not_understood_is_refused(baton: Baton, home:
 def test_a_pid_file_that_is_not_whole_counts_as_none(baton: Baton, text: bytes) -> None:
     """After a power cut or a full disk: `down` has nothing to stop, and says no more than that."""
     (baton.state / "run").mkdir(parents=True)
-    for name in ("worker", "server"):
+    for name in processes.PARTS:
         (baton.state / "run" / f"{name}.json").write_bytes(text)
     ran = baton("down")
     assert (ran.code, ran.out.strip(), ran.err) == (0, "nothing was running", "")

@@ -46,7 +46,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Jou
         yield machine_of
     finally:
         for machine in made.values():
-            for name in ("worker", "server"):
+            for name in processes.PARTS:
                 processes.stop(machine.state, name)
 
 

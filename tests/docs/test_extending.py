@@ -40,7 +40,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     try:
         yield made
     finally:
-        for name in ("worker", "server"):
+        for name in processes.PARTS:
             processes.stop(made.state, name)
 
 

@@ -117,7 +117,7 @@ async def house(folder: Path, ports: Mapping[str, int]) -> AsyncIterator[House]:
                 finally:
                     ledger.close()
             finally:
-                for name in ("worker", "server"):
+                for name in processes.PARTS:
                     await asyncio.to_thread(processes.stop, machine.state, name)
 
 
