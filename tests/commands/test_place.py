@@ -11,6 +11,7 @@ import typer.main
 
 import places
 import starter
+from commands import processes
 from config import load
 from tests.commands.conftest import Baton, Begin
 from tests.stack import git
