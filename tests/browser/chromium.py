@@ -19,7 +19,7 @@ from tests.stack import until
 HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
 PATIENCE_MS = children.PATIENCE * 1000
 
-PICTURES = "BATON_TEST_PICTURES"
+PICTURES = "TESTS_PICTURES"
 """Environment variable: the folder that screenshots go to. Without it they go where pytest keeps a test's files."""
 
 
