@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from ledger import signed_in
+from ledger.db import Ledger
 from tests import children
-from tests.console.serving import Served
 from tests.stack import until
 
 HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
@@ -48,6 +48,15 @@ async def running() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+class Console(Protocol):
+    """A console that runs, over this ledger."""
+
+    @property
+    def base(self) -> str: ...
+    @property
+    def ledger(self) -> Ledger: ...
 
 
 @dataclass
@@ -97,7 +106,7 @@ class Person:
 
 @asynccontextmanager
 async def looking(
-    browser: Browser, web: Served, folder: Path, person: str | None = "olga", **options: Any
+    browser: Browser, web: Console, folder: Path, person: str | None = "olga", **options: Any
 ) -> AsyncIterator[Person]:
     """Somebody in a browser of their own, signed in by a link; None: nobody is. `options` are Playwright's for the context."""
     pictures = Path(os.environ.get(PICTURES) or folder)

@@ -76,6 +76,13 @@ class House:
         """Run and gate of all that waits for a person."""
         return {(view.workflow_id.partition(".")[0], view.gate) for view in await self.ledger.read(gates.open_gates)}
 
+    @property
+    def base(self) -> str:
+        """The address of the console that `baton up` has started."""
+        found = processes.find(self.machine.state, "console")
+        assert found is not None, "no console runs"
+        return f"http://127.0.0.1:{found.port}"
+
     def worker(self) -> processes.Running:
         """The worker that runs."""
         found = processes.find(self.machine.state, "worker")
