@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from commands.errors import Code, Usage, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
-from commands.subject import shown_lines
 from contracts.diffs import WHOLE
 from contracts.printed import command, quoted
 from contracts.runbooks import of_gate
@@ -90,6 +89,8 @@ def gate_lines(view: "GateView", run: str) -> list[str]:
 
 def subject_lines(found: "Subject", limit: int = WHOLE) -> list[str]:
     """What a gate decides on, for reading: the plan's items, the change's diff, or the text. Nothing in it is hidden."""
+    from commands.subject import shown_lines
+
     return [one.text for one in shown_lines(found, limit)]
 
 
