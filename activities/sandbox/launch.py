@@ -67,8 +67,8 @@ class Launched:
         text = b"".join(iter(lambda: os.read(self.status, 4096), b""))
         for descriptor in (self.first, self.status):
             os.close(descriptor)
-        # A killed process stays in its cgroup until the kernel has released it, moments later.
-        for _ in range(200):
+        # A killed process stays in its cgroup until the kernel has released it: moments later, or seconds on a busy machine.
+        for _ in range(1000):
             if self.group.remove():
                 break
             await asyncio.sleep(0.01)

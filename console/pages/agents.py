@@ -27,6 +27,7 @@ def agents(connection: Connection, asked: Asked) -> dict[str, Any]:
             {"name": name, **_agent(name, list(every), working)} for name, every in groupby(found, lambda one: one.name)
         ],
         "unknown_to": [one.place for one in working if "live" not in one.machine],
+        "wrong": [(one.place, str(said)) for one in working for said in one.machine.get("agents", ())],
         "breakers": models.noteworthy(connection),
     }
 

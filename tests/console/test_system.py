@@ -127,5 +127,15 @@ def _has_digest(connection: Connection, version: str, digest: str) -> None:
     connection.execute(update(agent_version).where(agent_version.c.version == version).values(digest=digest))
 
 
+async def test_a_version_that_should_not_be_live_is_told_with_its_runbook(console: Served) -> None:
+    """As `baton status` tells it."""
+    visitor = await console.signed_in()
+    said = {"agents": ["planner@v2 is live and was never released"], "live": {"planner": "v2 0a1b"}, "role": "all"}
+    console.ledger.tx_now(workers.beat, "one:1", "baton", workers.Serving(QUEUE, "host", machine=said))
+    page = (await visitor.get("/agents")).text
+    assert "one:1: planner@v2 is live and was never released" in page
+    assert 'href="/help/alert-agent-version"' in page
+
+
 def _serving(live: str) -> workers.Serving:
     return workers.Serving(QUEUE, "host", machine={"live": {"planner": live}, "role": "all"})

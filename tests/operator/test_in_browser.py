@@ -92,10 +92,11 @@ async def test_an_operator_finds_it_in_the_console_and_settles_it(
         if name in IN_THE_CONSOLE:
             planted.mend()
             await IN_THE_CONSOLE[name](olga, planted)
+            assert olga.complaints == []
         else:
+            # Commands such as `baton down` end the console, of which the browser complains.
             await _typed(home, olga.page, planted, anomaly.runbook)
         await anomaly.settled(home, planted)
-        assert [one for one in olga.complaints if "409" not in one] == []
     await home.clear()
 
 
