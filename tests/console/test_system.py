@@ -64,7 +64,7 @@ def test_a_boundary_names_the_version_that_changed_it_and_not_the_newest(ledger:
 
 
 async def test_a_boundary_counts_what_came_of_it_this_week(console: Served) -> None:
-    """By outcome, each with a link to these very actions; what is older is not counted."""
+    """By outcome, with a link to the actions; what is older is not counted."""
     ledger = console.ledger
     ledger.tx_now(runs.begin, *samples.begin())
     ledger.tx_now(policies.add, 1, "d", body_of(SHIPPED), "found", "why", "olga")
