@@ -12,6 +12,7 @@ from benchmarks.provenance import HANDOFFS, TURNS, add, filled, trace_of
 from contracts.base import digest_of
 from contracts.gates import GateView
 from contracts.handoff import Producer
+from contracts.pins import Began
 from ledger import artifacts
 from ledger.db import Ledger, to_us
 from ledger.tables import action, agent_version, claim, edge, feed, feed_head, gate, handoff, reservation, seen, turn
@@ -22,6 +23,7 @@ AT_ONCE = 250
 """Runs of one transaction."""
 
 STAGES = ("intake", "plan", "write", "test", "act")
+PINS = Began(owner="olga", ceiling_micros=1, policy_digest=digest_of("policy"), agents={}, gates={}).model_dump_json()
 HASH = digest_of("no chain is checked here")
 YEAR = timedelta(days=365)
 
@@ -90,7 +92,7 @@ def _tell(rows: dict[Table, list[dict[str, Any]]], nth: int, lines: int, at: int
 def _wait(rows: dict[Table, list[dict[str, Any]]], nth: int, at: datetime, *, waits: bool, subject: str) -> None:
     row = rows[run_row][-1]
     ended = {"ended_at": to_us(at + timedelta(minutes=10)), "state": "done"}
-    row |= {"pipeline": "Delivery", "project": "default", "owner": "olga", "input": '{"instruction": "fix it"}', "pins": "{}"}
+    row |= {"pipeline": "Delivery", "project": "default", "owner": "olga", "input": '{"instruction": "fix it"}', "pins": PINS}
     row |= {"updated_at": to_us(at), **({"ended_at": None, "state": "waiting", "waiting_for": "change-1"} if waits else ended)}
     view = GateView(
         gate="change-1",
