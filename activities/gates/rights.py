@@ -1,7 +1,7 @@
 """What somebody may do in the console, by the policy: to read, to decide at gates, to operate. Nothing that is not said."""
 
 from activities.gates.policy import Policy
-from contracts.console import Right
+from contracts.console import RIGHTS, Right
 
 
 def knows(policy: Policy, by: str) -> bool:
@@ -26,7 +26,7 @@ def rights_of(policy: Policy, by: str) -> frozenset[Right]:
     if not knows(policy, by):
         return frozenset()
     if policy.is_in(operators(policy), by, ""):
-        return frozenset({"read", "decide", "operate"})
+        return frozenset(RIGHTS)
     return frozenset({"read", "decide"}) if policy.is_in(readers(policy), by, "") else frozenset()
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+from activities.gates.from_console import CHANNEL
 from commands.errors import Usage
 from commands.look.spend import is_over, with_setting
 from commands.money import ceilings as setting
@@ -122,7 +123,7 @@ def raise_ceiling(connection: Connection, asked: Asked, by: str, fields: Mapping
     scope, why, seen = fields.get("scope", ""), said(fields), fields.get("seen", "")
     if not seen.isdecimal() or len(seen) > 18:
         raise Refused("this form does not say which ceiling it was shown with; load the page again. Nothing was done")
-    typed = Said(by, why, setting.amount(fields.get("to", ""), "the new ceiling"), channel="console", seen=int(seen))
+    typed = Said(by, why, setting.amount(fields.get("to", ""), "the new ceiling"), channel=CHANNEL, seen=int(seen))
     settings, policy, runs = asked.here.settings, asked.here.policy(connection), {}
     if scope.startswith("run:"):
         run = setting.find_run(connection, scope.removeprefix("run:"))

@@ -31,7 +31,7 @@ DIFF = 200_000
 def run(connection: Connection, asked: Asked) -> dict[str, Any]:
     """One run as it is now, or with `at` in the query as it was known at that line of the feed."""
     found = details(connection, asked.path["run"], JUST_NOW)
-    trace, change, at = found.run.trace, _change(connection, asked, found), number(asked.query, "at")
+    trace, at = found.run.trace, number(asked.query, "at")
     fixed = {"trace": trace, "name": found.run.workflow_id, "pipeline": found.run.pipeline}
     common = fixed | {"asked": asked_of(found.run.pipeline, found.run.asked)}
     if at is not None:
@@ -51,7 +51,7 @@ def run(connection: Connection, asked: Asked) -> dict[str, Any]:
         "confidence": steps.confidence_of(connection, trace),
         "tools": steps.tools_of(connection, trace),
         "costs": steps.costs_of(connection, trace),
-        "change": change,
+        "change": _change(connection, asked, found),
         "temporal_run": steps.run_id_of(connection, trace),
     }
 

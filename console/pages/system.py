@@ -20,6 +20,9 @@ from ledger.views.workers import workers_of
 
 PAUSABLE: tuple[PauseKind, ...] = get_args(PauseKind)
 
+LIFTED = 10
+"""Most of the newest pauses that are looked through for those that are over."""
+
 WEEK = timedelta(days=7)
 """What the boundaries count."""
 
@@ -40,6 +43,7 @@ def system(connection: Connection, asked: Asked) -> dict[str, Any]:
         "boundaries": [] if policy is None else _boundaries(connection, policy),
         "days": WEEK.days,
         "pauses": pause_views.pauses_now(connection),
+        "lifted": [one for one in pause_views.history(connection, LIFTED) if one.lifted_at is not None],
         "held_up": pauses.held_up(connection),
         "kinds": PAUSABLE,
     }

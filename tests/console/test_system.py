@@ -102,6 +102,7 @@ async def test_an_agent_is_paused_and_resumed_with_a_reason(console: Served) -> 
     lifting = {"session": form["session"], "id": held.id, "why": "mended"}
     assert (await visitor.post("/system/resume", **lifting)).status_code == 303
     assert console.ledger.read_now(pauses.in_force) == []
+    assert "resumed by olga" in (await visitor.get("/system")).text
     late = await visitor.post("/system/resume", **lifting)
     assert (late.status_code, "olga resumed it, mended" in late.text) == (409, True)
 

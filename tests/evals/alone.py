@@ -11,10 +11,9 @@ from ledger import handoffs
 from tests.activities.agentfiles import routed
 from tests.docs.pages import ROOT
 from tests.evals import delivered
-from tests.evals.delivered import CHECK, HOUR, Files, after, next_of
-from tests.repositories import plain
+from tests.evals.delivered import CHECK, HOUR, Files, after, changed, next_of
 from tests.scripts import Turn, a_tester, answer, edit, read, says, summary, unsure
-from tests.stack import Stack, result_of, until
+from tests.stack import Stack, until
 
 FOLDER = ROOT / "evals" / "solo"
 CASES = sorted(FOLDER.glob("*.json"))
@@ -72,10 +71,7 @@ async def alone(stack: Stack, work: Path, case: Mapping[str, Any]) -> Files | No
             return None
         # Also where the check that it sees fails: what it made is judged by other tests.
         await stack.decide(view)
-    if (await result_of(run)).state != "done":
-        return None
-    paths = plain(work, "diff", "--name-only", "main", "case").splitlines()
-    return {path: plain(work, "show", f"case:{path}") + "\n" for path in paths}
+    return await changed(run, work)
 
 
 async def _is_done(stack: Stack, run: WorkflowHandle[Any, Any]) -> bool:

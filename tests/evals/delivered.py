@@ -78,6 +78,11 @@ async def delivered(stack: Stack, work: Path, case: Mapping[str, Any]) -> Files 
             await run.terminate("a person is asked, and nobody answers here")
             return None
         await stack.decide(view)
+    return await changed(run, work)
+
+
+async def changed(run: WorkflowHandle[Any, Any], work: Path) -> Files | None:
+    """The files that a delivery onto the branch `case` has changed, once it has ended; None where it was not done."""
     if (await result_of(run)).state != "done":
         return None
     paths = plain(work, "diff", "--name-only", "main", "case").splitlines()
