@@ -45,6 +45,7 @@ from workflows.delivery.story import Delivery
 from workflows.diagnosis import Diagnosis
 from workflows.diagnosis_part import DiagnoseService
 from workflows.guard import Guard, UnknownWorkflow
+from workflows.kit.at_hand import GENERATION, OURS
 from workflows.kit.spread import Spread
 from workflows.load import Load, LoadPart
 from workflows.review import Review
@@ -91,7 +92,7 @@ def make_worker(client: Client, settings: config.Settings, parts: Parts) -> Work
         ],
         workflow_runner=workflow_runner(sandboxed=settings.workflow_sandbox),
         # Written into every workflow task event. The default, a hash over all imported modules, is slow to compute and long.
-        build_id=f"baton-{version('baton')}",
+        build_id=f"{OURS}{version('baton')}/{GENERATION}",
         # After a worker is killed its runs' next workflow task is delayed by this long; the default is ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         # A cancellation arrives with the answer to a heartbeat, and by default the SDK holds heartbeats back for seconds.

@@ -85,7 +85,7 @@ class PrepareAction(Request, name="prepare_action/1"):
     proposed: str = Field(default="", exclude_if=is_empty)
 
 
-class Prepared(Contract, name="prepared_action/1"):
+class Prepared(Contract, name="prepared_action/1", brief=True):
     """An action that may be performed: its intent, its bytes as text, and what a person should know of it."""
 
     intent: Intent

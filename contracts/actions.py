@@ -175,7 +175,7 @@ def target_of(arguments: Mapping[str, object]) -> str:
     return next((str(one) for one in named if one), "")
 
 
-class Receipt(Contract, name="receipt/1"):
+class Receipt(Contract, name="receipt/1", brief=True):
     """How an action ended, and how we know."""
 
     key: Digest

@@ -92,7 +92,7 @@ class Keep(Request, name="keep/1"):
     results: tuple[str, ...]
 
 
-class Kept(Contract, name="kept/1"):
+class Kept(Contract, name="kept/1", brief=True):
     """The artifacts that they are in, in the same order."""
 
     artifacts: tuple[Digest, ...]
@@ -104,7 +104,7 @@ class Recall(Request, name="recall/1"):
     artifact: Digest
 
 
-class Recalled(Contract, name="recalled/1"):
+class Recalled(Contract, name="recalled/1", brief=True):
     """The result as JSON."""
 
     result: str

@@ -19,7 +19,7 @@ class PrepareEdit(Request, name="prepare_edit/1"):
     proposed: ProposedChange
 
 
-class PreparedEdit(Contract, name="prepared_edit/1"):
+class PreparedEdit(Contract, name="prepared_edit/1", brief=True):
     """The arguments of a `file.write`, with what it changes line by line; or why nothing can be written."""
 
     arguments: str = Field(default="", exclude_if=is_empty, description="as JSON; empty: nothing is to be written")

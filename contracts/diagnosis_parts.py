@@ -72,7 +72,7 @@ class Signs(Contract):
     left_out: int = Field(default=0, exclude_if=is_empty, description="further clusters")
 
 
-class Snapshot(Contract, name="log_snapshot/1"):
+class Snapshot(Contract, name="log_snapshot/1", brief=True):
     """Copies of a service's logs and configuration, and what they show by themselves."""
 
     service: str
@@ -188,7 +188,7 @@ class CheckDiagnosis(Request, name="check_diagnosis/1"):
     diagnosis: Diagnosis
 
 
-class CheckedDiagnosis(Contract, name="checked_diagnosis/1"):
+class CheckedDiagnosis(Contract, name="checked_diagnosis/1", brief=True):
     """A diagnosis whose claims are supported, each quote at its line; and the claims that are not."""
 
     service: str

@@ -120,7 +120,7 @@ class CheckFindings(Request, name="check_findings/1"):
     merged: str = Field(default="", exclude_if=is_empty, description="the synthesiser's handoff; empty: code merges")
 
 
-class Checked(Contract, name="checked/1"):
+class Checked(Contract, name="checked/1", brief=True):
     """Findings whose quote was found, worst first, each at the line of its quote; and those that are unproven."""
 
     findings: tuple[Ranked, ...] = ()

@@ -1,8 +1,8 @@
 """What passes from one stage to the next: a typed body with an outcome, a producer, and evidence."""
 
-from typing import Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from contracts.base import Contract, Digest, PerMille, is_empty, is_none
 
@@ -83,7 +83,7 @@ class Producer(Contract):
     person: ByPerson | None = Field(default=None, exclude_if=is_none, description="who did the step; None: a model")
 
 
-class Handoff(Contract, Generic[B]):
+class Handoff(Contract, Generic[B], brief=True):
     """One contract instance with its outcome and where it came from. The coordinator routes all three outcomes."""
 
     id: Digest
@@ -101,6 +101,11 @@ class Handoff(Contract, Generic[B]):
     trace: str
     path: str
     degraded: str = Field(default="", exclude_if=is_empty, description="why a fallback made it; empty: none did")
+
+    @field_serializer("body", when_used="json")
+    def _whole(self, body: Any) -> Any:
+        # Also in a brief payload: its receiver reads it as plain values, and digests are over all of them.
+        return body.model_dump(mode="json") if isinstance(body, Contract) else body
 
     def read_as(self, wanted: type[C]) -> C | None:
         """The body as this contract, upcast where the producer made an earlier version; None without a body.

@@ -24,7 +24,7 @@ class ExamineSource(Request, name="examine_source/1"):
     asked: LoadInput
 
 
-class Examined(Contract, name="examined_source/1"):
+class Examined(Contract, name="examined_source/1", brief=True):
     """A file and its table: how many rows, what columns there are on both sides, and the first rows of the file, cut."""
 
     source: Source
@@ -63,7 +63,7 @@ class PlanLoad(Request, name="plan_load/1"):
     mapping: Mapping
 
 
-class Planned(Contract, name="planned_load/1"):
+class Planned(Contract, name="planned_load/1", brief=True):
     """A plan as it would be approved: the action, its bytes, what a person should know, and what the dry run gave."""
 
     plan: str = ""
@@ -83,7 +83,7 @@ class Rule(Contract):
     example: str
 
 
-class Counts(Contract, name="load_counts/1"):
+class Counts(Contract, name="load_counts/1", brief=True):
     """What became of rows. They add up, or the load is not done."""
 
     rows: int = Field(default=0, description="how many were read")
@@ -134,7 +134,7 @@ class CountLoad(Request, name="count_load/1"):
     plan: Digest
 
 
-class Counted(Contract, name="counted_load/1"):
+class Counted(Contract, name="counted_load/1", brief=True):
     """What the target's own book says of a load, and how many of its batches it has."""
 
     counts: Counts

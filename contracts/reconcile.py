@@ -61,7 +61,7 @@ class Correction(Contract):
     facts: tuple[str, ...] = ()
 
 
-class Reconciled(Contract, name="reconciled/1"):
+class Reconciled(Contract, name="reconciled/1", brief=True):
     """How file and table differ: the first differences, how many more there are, and what would take them back."""
 
     compared: int = Field(description="rows of the file that could be compared")

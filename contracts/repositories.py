@@ -41,7 +41,7 @@ class PrepareRepository(Request, name="prepare_repository/1"):
     checks_later: bool = Field(default=False, description="the base's check is run next, which tells whether it can be run")
 
 
-class Base(Contract, name="base/1"):
+class Base(Contract, name="base/1", brief=True):
     """What a run starts from. `check` is the declared command, else a detected one, else None."""
 
     repository: str
@@ -63,7 +63,7 @@ class PrepareEnvironment(Request, name="prepare_environment/1"):
     approved: str = Field(default="", description="digest of the list that a person has seen and wants; empty: list only")
 
 
-class Prepared(Contract, name="prepared/1"):
+class Prepared(Contract, name="prepared/1", brief=True):
     """What a repository declares, and the environment that was made of it."""
 
     digest: str = Field(default="", description="of the whole list; empty: nothing is declared")
@@ -100,7 +100,7 @@ class ChangeCounts(Contract):
     listing: Digest = Field(description="artifact with every changed file, as JSON")
 
 
-class ChangeSet(Grown, name="change_set/1"):
+class ChangeSet(Grown, name="change_set/1", brief=True):
     """What a step really changed, computed from the workspace."""
 
     later = ("counts",)
@@ -133,7 +133,7 @@ class CollectChanges(Request, name="collect_changes/1"):
     )
 
 
-class Shown(Contract, name="shown/1"):
+class Shown(Contract, name="shown/1", brief=True):
     """A change as an agent sees it: its files, and its diff cut where it is long."""
 
     files: tuple[FileChange, ...]
@@ -147,7 +147,7 @@ class MatchFiles(Request, name="match_files/1"):
     patterns: tuple[str, ...]
 
 
-class MatchedFiles(Contract, name="matched_files/1"):
+class MatchedFiles(Contract, name="matched_files/1", brief=True):
     """The files that each pattern matches now: how many, and the first few."""
 
     counts: dict[str, int]
@@ -161,7 +161,7 @@ class Integrate(Request, name="integrate/1"):
     changes: tuple[ChangeSet, ...]
 
 
-class Integrated(Contract, name="integrated/1"):
+class Integrated(Contract, name="integrated/1", brief=True):
     """All items on one tree, or the files in conflict (`conflict_item` is the item that did not apply)."""
 
     tree: str = ""
@@ -181,7 +181,7 @@ class RunChecks(Request, name="run_checks/1"):
     tell_refusal: bool = Field(default=False, description="that the check cannot be run here is a result, and no failure")
 
 
-class CheckRun(Grown, name="check_run/1"):
+class CheckRun(Grown, name="check_run/1", brief=True):
     """One run of a check in the sandbox."""
 
     later = ("unnamed", "refused", "reasons", "stopped_early", "report", "outcomes", "stopped")
@@ -234,7 +234,7 @@ class DescribeGroup(Request, name="describe_group/1"):
     group: FileGroup
 
 
-class Compared(Contract, name="compared/1"):
+class Compared(Contract, name="compared/1", brief=True):
     """What differs between two revisions, and the workspace of the newer one."""
 
     repository: str

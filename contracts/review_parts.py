@@ -15,7 +15,7 @@ class FindPullRequest(Request, name="find_pull_request/1"):
     target: str | None = None
 
 
-class PullRequest(Contract, name="pull_request/1"):
+class PullRequest(Contract, name="pull_request/1", brief=True):
     """What a pull request changes, by its host. Its title and text are no part of it: whoever opened it wrote them."""
 
     address: str

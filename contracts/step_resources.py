@@ -76,7 +76,7 @@ class FindResources(Request, name="find_resources/1"):
     resources: Declared
 
 
-class FoundResources(Contract, name="found_resources/1"):
+class FoundResources(Contract, name="found_resources/1", brief=True):
     """That all of them are there."""
 
 

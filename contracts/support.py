@@ -88,7 +88,7 @@ class ReadTickets(Request, name="support_read_tickets/1"):
     asked: SupportInput
 
 
-class TicketList(Contract, name="support_ticket_list/1"):
+class TicketList(Contract, name="support_ticket_list/1", brief=True):
     """How many tickets there are, where they are listed, and which cannot be read."""
 
     desk: Desk
@@ -108,7 +108,7 @@ class ListTickets(Request, name="support_list_tickets/1"):
     last: int = Field(description="inclusive")
 
 
-class TicketPage(Contract, name="support_ticket_page/1"):
+class TicketPage(Contract, name="support_ticket_page/1", brief=True):
     """Some of the listed tickets."""
 
     tickets: tuple[TicketRef, ...]
@@ -139,7 +139,7 @@ class CategoryFigures(Contract):
         )
 
 
-class SupportSummary(Contract, name="support_summary/1"):
+class SupportSummary(Contract, name="support_summary/1", brief=True):
     """What became of the tickets of a run."""
 
     endings: dict[Ending, int] = Field(default={})

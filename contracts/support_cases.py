@@ -147,7 +147,7 @@ class OpenCase(Request, name="support_open_case/1"):
     ticket: TicketRef
 
 
-class OpenedCase(Contract, name="support_opened_case/1"):
+class OpenedCase(Contract, name="support_opened_case/1", brief=True):
     """A case that has been opened. `known`: where this very ticket was dealt with before; empty: nowhere."""
 
     text: Annotated[str, From("ticket")] = ""
@@ -162,7 +162,7 @@ class FillTemplate(Request, name="support_fill_template/1"):
     language: str
 
 
-class FilledTemplate(Contract, name="support_filled_template/1"):
+class FilledTemplate(Contract, name="support_filled_template/1", brief=True):
     """The text; empty where nobody is answered. `known`: the guide has such a template."""
 
     known: bool
@@ -179,7 +179,7 @@ class LookUp(Request, name="support_look_up/1"):
     fields: TicketFields
 
 
-class LookedUp(Contract, name="support_looked_up/1"):
+class LookedUp(Contract, name="support_looked_up/1", brief=True):
     """What code found for a specialist. `joined`: the earlier case about the same issue; empty: there is none."""
 
     customer: tuple[str, ...] = ()
@@ -213,7 +213,7 @@ class EndCase(Request, name="support_end_case/1"):
     usd_micros: int = 0
 
 
-class EndedCase(Contract, name="support_ended_case/1"):
+class EndedCase(Contract, name="support_ended_case/1", brief=True):
     """That it is recorded."""
 
 

@@ -54,4 +54,5 @@ async def _beat(details: Callable[[], Sequence[Any]]) -> None:
     while True:
         await asyncio.sleep(EVERY.total_seconds())
         reach("activity.in_heartbeat")
-        activity.heartbeat(*details())
+        if not activity.info().is_local:  # of one that is, the workflow task says that the worker lives
+            activity.heartbeat(*details())

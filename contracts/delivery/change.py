@@ -34,7 +34,7 @@ class Freeze(Request, name="freeze/1"):
     judged: Judged
 
 
-class Frozen(Contract, name="frozen/1"):
+class Frozen(Contract, name="frozen/1", brief=True):
     """The subject of the change gate, the action that its approval allows, and the whole change."""
 
     subject: ChangeSubject

@@ -75,7 +75,7 @@ class Prove(Request, name="prove/1"):
     timeout_s: int = Field(default=1800, description="not used any more: the setting `checks.time` of the worker counts")
 
 
-class Proof(Contract, name="proof/1"):
+class Proof(Contract, name="proof/1", brief=True):
     """What was found. Every part that needed a run is None where there was nothing to run it for."""
 
     judging: tuple[Judging, ...] = Field(default=(), description="the first changed files that judge the change")

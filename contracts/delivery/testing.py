@@ -74,7 +74,7 @@ class Judge(Request, name="judge/1"):
     declared: Declared = ""
 
 
-class Judged(Contract, name="judged/1"):
+class Judged(Contract, name="judged/1", brief=True):
     """The report, and the artifact of what it says: without durations and outputs, which the same check does not repeat."""
 
     report: TestReport

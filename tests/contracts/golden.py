@@ -12,6 +12,7 @@ from pathlib import Path
 
 from contracts.base import Contract
 from contracts.registry import EVERY
+from tests.contracts import defaults
 from tests.contracts.compare import breaking_changes
 
 FOLDER = Path(__file__).parent / "golden"
@@ -73,9 +74,13 @@ def _advice(contract: str, where: str, what: str, mend: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """The command."""
-    writes = arguments == ["--write"]
-    problems = write() if writes else breaking()
-    report: Mapping[str, list[str]] = {"breaks": problems, "to refresh": [] if writes and not problems else stale()}
+    writes, now = arguments == ["--write"], defaults.defaults(defaults.brief())
+    problems = [*defaults.changed(defaults.kept(), now), *breaking()]
+    if writes and not problems:
+        write()
+        defaults.write(now)
+    old = stale() + (["defaults.json"] if defaults.kept() != now else [])
+    report: Mapping[str, list[str]] = {"breaks": problems, "to refresh": [] if writes and not problems else old}
     for title, lines in report.items():
         sys.stdout.writelines(f"{title}: {line}\n" for line in lines)
     if problems:

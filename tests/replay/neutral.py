@@ -27,6 +27,10 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     scheduled = kept.get("activityTaskScheduledEventAttributes")
     if scheduled is not None:
         scheduled.pop("input", None)
+    taken = kept.get("workflowTaskCompletedEventAttributes")
+    if taken is not None:
+        # What a run does before its pins goes by the release that took the task.
+        taken["workerVersion"] = {"buildId": event["workflowTaskCompletedEventAttributes"]["workerVersion"]["buildId"]}
     task = kept.get("workflowTaskScheduledEventAttributes")
     if task is not None:
         task["taskQueue"] = {"name": "baton"}  # else a queue of the worker's own, named after its host

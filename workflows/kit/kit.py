@@ -25,6 +25,7 @@ from contracts.pins import Began
 from contracts.runs import Request, RunRef, RunState
 from contracts.spread import Left
 from search_attributes import COST_USD, NEEDS_HUMAN, OUTCOME, OWNER, PROJECT, STATE, keyword
+from workflows.kit import at_hand
 from workflows.kit.asks import listen
 from workflows.kit.cancellation import not_cancelled, was_cancelled
 from workflows.kit.chain import Chain
@@ -93,7 +94,8 @@ class Kit(Run):
         await self.unpaused()
         wanted = {"agents": tuple(agents), "auto": tuple(auto), "effort": effort, "actions": tuple(actions), "next": first}
         request = self._request(asked).model_copy(update=wanted)
-        began = await self.do_now(Journal.begin_run, request, f"{info.workflow_type.lower()}: admit the run", **LEDGER)
+        summary, here = f"{info.workflow_type.lower()}: admit the run", at_hand.is_at_hand()
+        began = await self.do_now(Journal.begin_run, request, summary, here=here, **LEDGER)
         self.goes_by(began)
         if began.duplicate_of is None:
             self._admitted(began, first)
@@ -192,12 +194,25 @@ class Kit(Run):
         step.result = done if isinstance(done, Contract) else None
         return done
 
-    async def do_now(self, method: Callable[[Any, Q], Coroutine[Any, Any, R]], request: Q, summary: str, **options: Any) -> R:
-        """Like `do`, but not a step of the story, and also while the run is paused: to record what people decide."""
+    async def do_now(
+        self,
+        method: Callable[[Any, Q], Coroutine[Any, Any, R]],
+        request: Q,
+        summary: str,
+        *,
+        here: bool = False,
+        **options: Any,
+    ) -> R:
+        """Like `do`, but not a step of the story, and also while the run is paused: to record what people decide.
+
+        `here`: it takes milliseconds as a rule, and is tried inside the workflow task first.
+        """
         change, sent = self.change, self.with_riders(request)
         try:
             with self.chain.under_way():
-                done: R = await outlasting(self, method, sent, summary, **options)
+                done = await at_hand.tried(method, sent, summary) if here else None
+                if done is None:
+                    done = await outlasting(self, method, sent, summary, **options)
                 await self.keep_up(sent.change)
         except (Exception, asyncio.CancelledError) as error:
             # It may have committed and failed afterwards. Sending the lines again is safe: the ledger knows their keys.
