@@ -58,7 +58,7 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
 async def _visit(stack: Stack, kind: Kind, seconds: float, width: int, count: int) -> dict[str, float]:
     queue = stack.next_id(f"local-{kind}")
     async with _worker(stack, queue) as worker:
-        first = await _start(stack, queue, kind, seconds)
+        first = await _start(stack, queue, Asked(kind, seconds, str(_book(stack))))
         await first.result()
         events, size = await history_of(first)
         heard = await _heard(stack, queue, kind, seconds)
@@ -66,7 +66,7 @@ async def _visit(stack: Stack, kind: Kind, seconds: float, width: int, count: in
 
         async def one_after_the_other() -> None:
             for _ in left:
-                await (await _start(stack, queue, kind, seconds)).result()
+                await (await _start(stack, queue, Asked(kind, seconds, str(_book(stack))))).result()
 
         await asyncio.gather(*(one_after_the_other() for _ in range(width)))
         load = meter.load()
@@ -86,7 +86,7 @@ async def _visit(stack: Stack, kind: Kind, seconds: float, width: int, count: in
 async def _heard(stack: Stack, queue: str, kind: Kind, seconds: float) -> float:
     """How long an update waits that is sent when the first step has just begun."""
     book = _book(stack)
-    run = await _start(stack, queue, kind, seconds, book)
+    run = await _start(stack, queue, Asked(kind, seconds, str(book), listens=True))
     await _begun(book, 1)
     sent = time.monotonic()
     await run.execute_update(Steps.heard)
@@ -99,7 +99,7 @@ async def _killed(stack: Stack, kind: Kind, seconds: float) -> tuple[float, int]
     """From the kill in the middle of the last step: seconds until the run has ended, and steps that began again."""
     queue, book = stack.next_id("killed"), _book(stack)
     async with _worker(stack, queue):
-        run = await _start(stack, queue, kind, seconds, book, dies=True)
+        run = await _start(stack, queue, Asked(kind, seconds, str(book), dies=True))
         await _begun(book, STEPS)
         died = time.monotonic()
     async with _worker(stack, queue):
@@ -117,10 +117,7 @@ def _book(stack: Stack) -> Path:
     return stack.state / stack.next_id("book")
 
 
-async def _start(
-    stack: Stack, queue: str, kind: Kind, seconds: float, book: Path | None = None, *, dies: bool = False
-) -> WorkflowHandle[Any, Any]:
-    asked = Asked(kind, seconds, str(book or _book(stack)), dies)
+async def _start(stack: Stack, queue: str, asked: Asked) -> WorkflowHandle[Any, Any]:
     return await stack.plain.start_workflow(Steps.run, asked, id=stack.next_id("steps"), task_queue=queue)
 
 

@@ -1,7 +1,6 @@
 """The worker of the benchmark `local`: temporalio alone, one workflow whose steps are activities of either kind."""
 
 import asyncio
-import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -25,13 +24,15 @@ STEPS = 2
 class Asked:
     """Which kind of activity, how long each step takes, and the file that has a line for each step that began.
 
-    `dies`: the second step kills its worker, once; the file `book` with `.killed` says that it has.
+    `dies`: the second step kills its worker, once; the file `book` with `.killed` says that it has. `listens`: the run does
+    not end before an update has come.
     """
 
     kind: Kind
     seconds: float
     book: str
     dies: bool = False
+    listens: bool = False
 
 
 @dataclass
@@ -54,7 +55,7 @@ async def take(step: Step) -> int:
     waits = asyncio.create_task(asyncio.sleep(step.asked.seconds))
     while not waits.done():
         await asyncio.wait({waits}, timeout=1)
-        with contextlib.suppress(RuntimeError):
+        if not activity.info().is_local:
             activity.heartbeat()
     return step.number
 
@@ -62,6 +63,9 @@ async def take(step: Step) -> int:
 @workflow.defn
 class Steps:
     """Steps in a row; an update is answered at once."""
+
+    def __init__(self) -> None:
+        self.was_heard = False
 
     @workflow.run
     async def run(self, asked: Asked) -> int:
@@ -81,12 +85,13 @@ class Steps:
                     heartbeat_timeout=timedelta(seconds=5),
                     retry_policy=once,
                 )
+        await workflow.wait_condition(lambda: self.was_heard or not asked.listens)
         return STEPS
 
     @workflow.update
-    async def heard(self) -> bool:
-        """True."""
-        return True
+    async def heard(self) -> None:
+        """Let it end."""
+        self.was_heard = True
 
 
 async def _main(stop: asyncio.Event) -> None:

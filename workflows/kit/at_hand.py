@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, is_cancelled_exception
 
 from contracts.errors import DiskUnavailable
 from contracts.runs import Request
@@ -45,14 +45,27 @@ _SINCE = 2
 async def tried(method: Callable[[Any, Q], Coroutine[Any, Any, R]], sent: Q, summary: str) -> R | None:
     """The result of a step, tried once for a moment; None if it has to be an activity. The step must be safe to repeat.
 
-    Raises the `ActivityError` of a refusal, which no further attempt would change, and of a cancellation.
+    Raises as an activity would: an `ActivityError` of a refusal, which no further attempt would change, or a cancellation.
     """
     try:
         done: R = await workflow.execute_local_activity_method(method, sent, summary=summary[:200], **AT_HAND)
-    except ActivityError as error:
-        said = error.cause
-        refused = isinstance(said, ApplicationError) and said.non_retryable and said.type != DiskUnavailable.__name__
-        if refused or is_cancelled_exception(error) or was_cancelled():
+    except FailureError as error:
+        if is_cancelled_exception(error) or was_cancelled():
             raise
+        # Of a local activity the SDK raises the bare error.
+        if isinstance(error, ApplicationError) and error.non_retryable and error.type != DiskUnavailable.__name__:
+            raise _refused(method.__name__) from error
         return None
     return done
+
+
+def _refused(name: str) -> ActivityError:
+    return ActivityError(
+        "Activity task failed",
+        scheduled_event_id=0,
+        started_event_id=0,
+        identity="",
+        activity_type=name,
+        activity_id="",
+        retry_state=RetryState.NON_RETRYABLE_FAILURE,
+    )
