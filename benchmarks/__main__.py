@@ -17,6 +17,7 @@ from benchmarks import (
     growth,
     ledger,
     load,
+    local,
     money,
     packages,
     parked,
@@ -41,6 +42,7 @@ ABOUT = {
     "gates": "2,000 runs that wait for a person on one worker: memory per run, time until all have ended; about 5 minutes",
     "ledger": "reserve and settle at a fixed rate on both databases: latency; about 2 minutes",
     "load": "1,000,000 rows into PostgreSQL, with a worker killed in the middle, beside COPY: rows/s; about 5 minutes",
+    "local": "local and ordinary activities for steps of 5 ms to 30 s: throughput, CPU, history, waits, kills; about 7 minutes",
     "money": "the four stages with ceilings, routes, breakers and rate limits, and without; about 4 minutes",
     "packages": "30 published packages: how many get a meaningful verdict with what is found; downloads them; about 10 minutes",
     "parked": "500 runs parked at the month's ceiling, which is raised once: time until all have resumed; about 2 minutes",
@@ -119,6 +121,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await sweep.run(sweep.Sizes(rounds=asked.rounds or sweep.Sizes.rounds), _say)
     if asked.name == "load":
         return await load.run(load.Sizes(asked.rounds or load.Sizes.rounds, asked.rows or load.Sizes.rows), _say)
+    if asked.name == "local":
+        return await local.run(local.Sizes(asked.rounds or local.Sizes.rounds), _say)
     if asked.name == "ledger":
         return await ledger.run(ledger.Sizes(rounds=asked.rounds or ledger.Sizes.rounds), _say)
     if asked.profile:

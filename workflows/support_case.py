@@ -27,6 +27,7 @@ from contracts.support_cases import (
 )
 from contracts.support_checks import doubt, task_of
 from workflows.kit.ask import ask
+from workflows.kit.changes import STEPS_AT_HAND
 from workflows.kit.ends import Stopped, cause_of
 from workflows.kit.gate import Ask, gate
 from workflows.kit.handoffs import made_by_us
@@ -61,13 +62,14 @@ async def deal_with(case: Case) -> CaseEnded:
     if ended.ending != "known":
         request = EndCase(run=kit.ref, key=case.ticket.key, ended=ended, usd_micros=kit.usd_micros)
         # Also in a run that has stopped: how far it came is on record.
-        await kit.do_now(Cases.end_case, request, f"case: {ended.ending}", **LEDGER)
+        await kit.do_now(Cases.end_case, request, f"case: {ended.ending}", here=kit.knows(STEPS_AT_HAND), **LEDGER)
     return ended
 
 
 async def _answered(case: Case) -> CaseEnded:
     kit, desk = case.kit, case.desk
-    opened = await kit.do(Cases.open_case, OpenCase(run=kit.ref, desk=desk.name, ticket=case.ticket), "case: open", **LEDGER)
+    asked, options = OpenCase(run=kit.ref, desk=desk.name, ticket=case.ticket), {"here": kit.knows(STEPS_AT_HAND), **LEDGER}
+    opened = await kit.do(Cases.open_case, asked, "case: open", **options)
     if opened.known:
         return case.ended("known", opened.known)
     case.text = opened.text

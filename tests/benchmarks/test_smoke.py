@@ -17,6 +17,7 @@ from benchmarks import (
     growth,
     ledger,
     load,
+    local,
     money,
     packages,
     parked,
@@ -142,6 +143,17 @@ async def test_rows_are_loaded_in_three_ways() -> None:
     results = await load.run(load.Sizes(rounds=1, rows=60_000), said.append)
     assert set(results["seconds"]) == {load.COPY, load.OURS, load.KILLED}
     assert "times COPY" in said[-1]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_both_kinds_of_activity_are_measured() -> None:
+    """A local step costs one event instead of six, and after a kill all steps of its task begin again, not the last alone."""
+    said: list[str] = []
+    results = await local.run(local.Sizes(loads=((0.005, 1, 1),)), said.append)
+    ordinary, own = (one["rounds"][0] for one in results["figures"])
+    assert (ordinary["events"] - own["events"], ordinary["repeated"], own["repeated"]) == (10, 1, 2)
+    assert "an update waits s" in said[-1]
 
 
 async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:

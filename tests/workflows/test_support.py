@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.converter import PayloadConverter
 
 from activities.providers.base import Provider
 from contracts.conversation import ModelReply, ModelRequest
@@ -77,6 +78,7 @@ async def test_without_any_key_tickets_are_answered_by_the_guide(client: Client,
         report = await result_of(run)
         lines = await running.feed(run)
         assert (report.state, report.reason, report.usd_micros) == ("done", "", 0)
+        assert await _at_hand(running, f"{run.id}.ticket.3-t-3") == ["case: open", "case: no_reply"]
         assert report.endings == {"replied": 2, "no_reply": 1}
         assert [(one.where, one.why.split(":")[0]) for one in report.bad] == [("line 3", "it is no JSON")]
         assert {one.category: one.tickets for one in report.categories} == {"billing": 1, "technical": 1, "other": 1}
@@ -91,6 +93,14 @@ async def test_without_any_key_tickets_are_answered_by_the_guide(client: Client,
         assert again.endings == {}
         assert [one.ending for one in again.cases] == ["known"] * 3
         assert len(server.box) == 2
+
+
+async def _at_hand(running: Stack, case: str) -> list[str]:
+    """What of a case Temporal's Web UI tells that was done without an activity, apart from the journal."""
+    history = await running.client.get_workflow_handle(case).fetch_history()
+    told = [one.user_metadata.summary for one in history.events if one.HasField("marker_recorded_event_attributes")]
+    read = [PayloadConverter.default.from_payload(one, str) for one in told]
+    return [one for one in read if not one.startswith("journal")]
 
 
 @dataclasses.dataclass

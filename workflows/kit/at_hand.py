@@ -27,19 +27,18 @@ AT_HAND: dict[str, Any] = {
     "retry_policy": RetryPolicy(maximum_attempts=1),
 }
 
+OURS = "baton-"
+GENERATION = 2
+"""Ends a worker's build id, which Temporal keeps with every workflow task. It grows with what a run does before its pins."""
+
+_SINCE = 2
+
 
 def is_at_hand() -> bool:
     """True if the release that took this workflow task tries short steps at hand. Safe to branch on before there are pins."""
     # Only what a release of ours says of itself counts: the name of another build may end in anything.
     name, _, generation = workflow.info().get_current_build_id().rpartition("/")
     return name.startswith(OURS) and generation.isdecimal() and int(generation) >= _SINCE
-
-
-OURS = "baton-"
-GENERATION = 2
-"""Ends a worker's build id, which Temporal keeps with every workflow task. It grows with what a run does before its pins."""
-
-_SINCE = 2
 
 
 async def tried(method: Callable[[Any, Q], Coroutine[Any, Any, R]], sent: Q, summary: str) -> R | None:

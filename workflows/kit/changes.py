@@ -23,7 +23,13 @@ PEOPLE_WORK = "people-work"
 PAUSES_TOLD = "children-tell-pauses"
 """A child tells its root that a pause of its agent, its project or more holds it. An older root would refuse the message."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK, PAUSES_TOLD)
+STEPS_AT_HAND = "steps-at-hand"
+"""Short steps of the ledger alone are tried inside the workflow task: see `at_hand.py`."""
+
+CHANGES: tuple[str, ...] = (
+    *("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK, PAUSES_TOLD),
+    STEPS_AT_HAND,
+)
 """The kit's named changes."""
 
 
