@@ -15,11 +15,13 @@ from benchmarks.agent_files import register
 from benchmarks.ours import READ_PART, WORKFLOWS
 from benchmarks.serving import serve
 from tests.workflows.spreading import Leaf, Spreading
+from workflows.kit import ask
 
 
 async def _main(stop: asyncio.Event) -> None:
     register()
     TOOLS[READ_PART.name] = READ_PART
+    ask.AT_HAND |= {READ_PART.name}
     worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS, Spreading, Leaf)
     if trial := os.environ.get("BENCH_TRIAL"):
         runpy.run_path(trial)

@@ -37,4 +37,12 @@ MUTANTS = (
         new="    return True",
         tests=(f"{AT_HAND}::test_both_sides_replay",),
     ),
+    Mutant(
+        name="slow-tool-tried-again",
+        promise="A tool that took longer than a moment does not hold its workflow's task again.",
+        file="workflows/kit/kit.py",
+        old="                        self.slow.add(summary)",
+        new="                        self.slow.discard(summary)",
+        tests=(f"{AT_HAND}::test_what_takes_longer_is_an_activity_from_then_on",),
+    ),
 )

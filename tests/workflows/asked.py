@@ -78,6 +78,11 @@ class Ended:
                 told.append("-")
         return told
 
+    def local(self, name: str) -> int:
+        """How many local activities of this name there were: steps that were taken inside a workflow task."""
+        markers = [event.marker_recorded_event_attributes.details for event in self.history.events]
+        return sum(json.loads(one["data"].payloads[0].data)["activity_type"] == name for one in markers if "data" in one)
+
     def attempts(self) -> tuple[int, timedelta]:
         """How often the last model call was tried, and how long after it was asked for its last attempt began."""
         asked: dict[int, datetime] = {}

@@ -20,6 +20,7 @@ from tests.stack import git, sample
 from tests.wire.server import WireServer
 from tests.workflows.asked import Asking, Ended, Run
 from tests.workflows.conftest import Ask
+from workflows.kit import ask
 
 DONE = answer(summary("did it"))
 LOOK = calls(call("run_state"))
@@ -53,7 +54,7 @@ async def test_a_wrong_reply_is_repaired(asking: Ask, wrong: Turn, said: str) ->
     ended = await once(asking, wrong, wrong, DONE)
     assert (ended.handoff.outcome, ended.summary) == ("done", "did it")
     assert [said in problem for problem in ended.problems] == [True, True, False]
-    assert ended.activities("run_tool") == []
+    assert (ended.activities("run_tool"), ended.local("run_tool")) == ([], 0)
 
 
 async def test_a_third_wrong_reply_ends_the_step_with_its_reason(asking: Ask) -> None:
@@ -153,12 +154,20 @@ async def test_an_answer_gives_new_turns_for_repair(asking: Ask) -> None:
         assert (await made.ended(run)).handoff.outcome == "done"
 
 
+@pytest.fixture
+def as_activities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tool is tried inside the workflow task, so that history shows when each began and ended."""
+    monkeypatch.setattr(ask, "AT_HAND", frozenset())
+
+
+@pytest.mark.usefixtures("as_activities")
 async def test_looks_of_one_turn_run_side_by_side(asking: Ask) -> None:
     """Where no call of a turn changes anything, all are started before any has ended."""
     ended = await once(asking, calls(call("run_state"), call("list_handoffs"), call("run_state")), DONE)
     assert ended.activities("run_tool") == ["+", "+", "+", "-", "-", "-"]
 
 
+@pytest.mark.usefixtures("as_activities")
 async def test_calls_of_one_turn_run_in_order_when_one_changes_something(asking: Ask, tmp_path: Path) -> None:
     """With an edit among them each call waits for the one before it, and sees what that left."""
     edit = call("write_file", path="new.txt", content="new\n")
@@ -172,6 +181,7 @@ async def test_calls_of_one_turn_run_in_order_when_one_changes_something(asking:
     assert "read_file ran" in said
 
 
+@pytest.mark.usefixtures("as_activities")
 async def test_an_agent_that_is_not_parallel_looks_in_order(asking: Ask) -> None:
     """An agent file can ask for one call after the other."""
     ended = await once(asking, calls(call("run_state"), call("run_state")), DONE, agent={"parallel": False})

@@ -1,4 +1,4 @@
-"""A run is admitted inside its first workflow task; what takes longer, or fails, is an activity as before."""
+"""Short steps are taken inside the workflow task; what takes longer, or fails, is an activity as before."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.converter import PayloadConverter
@@ -18,21 +18,27 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from activities.running.outages import Outages
 from activities.runs.admission import Admission
+from activities.tools.base import Tool
+from activities.turns.tool_calls import Tools
 from contracts.base import Contract
 from contracts.errors import LedgerUnavailable
 from contracts.inputs import PipelineInput
 from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import RunState
+from contracts.turns import RunTool, ToolDone
 from ledger.tables import run as run_table
 from tests import scripts
 from tests.replay.neutral import neutral
 from tests.replay.test_saved import problem
+from tests.scripts import answer, call, calls, summary
 from tests.stack import PATIENCE, Stack, beside, stack
+from tests.workflows.conftest import Ask
 from workflows.kit import at_hand
 from workflows.kit.at_hand import GENERATION, OURS
 from workflows.kit.kit import Kit
 
+DONE, LOOK = answer(summary("did it")), calls(call("run_state"))
 OF_BEFORE, OF_NOW = f"{OURS}0.1.0", f"{OURS}0.1.0/{GENERATION}"
 
 
@@ -218,6 +224,34 @@ async def test_a_cancellation_ends_it(client: Client, tmp_path: Path, monkeypatc
         with pytest.raises(WorkflowFailureError) as failed:
             await run.result()
     assert isinstance(failed.value.cause, CancelledError)
+
+
+async def test_what_reads_one_thing_costs_no_activity(asking: Ask) -> None:
+    """Its call is taken inside the workflow task, and is on the record like any other."""
+    async with asking(calls(call("run_state"), call("list_handoffs")), LOOK, DONE) as made:
+        run = await made.start()
+        ended = await made.ended(run)
+        said = await made.stack.said(run)
+    assert (ended.handoff.outcome, ended.activities("run_tool"), ended.local("run_tool")) == ("done", [], 3)
+    assert "run_state ran" in said
+
+
+async def test_what_takes_longer_is_an_activity_from_then_on(asking: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that hangs holds its workflow for a moment only; the step's next one of that tool is not tried there again."""
+    tries, look = [], Tools._look
+
+    async def hangs(tools: Tools, tool: Tool, request: RunTool, arguments: bytes) -> ToolDone:
+        tries.append(activity.info().is_local)
+        if tries == [True]:
+            await asyncio.Event().wait()
+        return await look(tools, tool, request, arguments)
+
+    monkeypatch.setitem(at_hand.AT_HAND, "start_to_close_timeout", timedelta(milliseconds=200))
+    monkeypatch.setattr(Tools, "_look", hangs)
+    async with asking(LOOK, LOOK, calls(call("list_handoffs")), DONE) as made:
+        ended = await made.ended(await made.start())
+    assert (ended.handoff.outcome, tries) == ("done", [True, False, False, True])
+    assert ended.activities("run_tool") == ["+", "-", "+", "-"]
 
 
 def _rows(connection: Connection, trace: str) -> int:

@@ -21,6 +21,7 @@ from contracts.programs import RUN_PROGRAM
 from contracts.rechecks import ClaimsTask, Rechecked
 from contracts.repositories import Workspace
 from contracts.turns import CallModel, RunTool, ToolDone, Turn
+from workflows.kit.changes import STEPS_AT_HAND
 from workflows.kit.conversation import Conversation, handoff_of, limit_of, steps_up
 from workflows.kit.ends import cause_of
 from workflows.kit.gate import Ask, gate
@@ -38,6 +39,14 @@ from workflows.kit.work import NobodyDid, by_person
 
 TASK_LIMIT = 120 * 1024
 """Largest task in bytes. A task goes into the prompt as a whole."""
+
+AT_HAND = frozenset(
+    {
+        *("list_files", "read_file", "list_folder", "read_folder", "list_logs", "read_log", "read_copy", "tail_copy"),
+        *("run_state", "list_handoffs", "list_decisions", "read_artifact"),
+    }
+)
+"""Tools that read one thing, in milliseconds as a rule: they are tried inside the workflow task. Searches read all there is."""
 
 REPAIRS = 2
 """Consecutive repair turns for an invalid output; after that the step is `could_not`."""
@@ -248,7 +257,8 @@ async def _run_tool(kit: Kit, talk: Conversation, index: int, name: str) -> Tool
         # `do_now`, not `do`: the result need not be carried into a continued run, because the ledger has it under its key.
         with talk.clock.ticking():
             options = CHECK if name == RUN_CHECKS.name else OUTSIDE if name == RUN_PROGRAM else WORK
-            return await kit.do_now(Tools.run_tool, request, summary, **options)
+            here = name in AT_HAND and kit.knows(STEPS_AT_HAND)
+            return await kit.do_now(Tools.run_tool, request, summary, here=here, **options)
 
     return await kit.once_resumed(begin, summary)
 

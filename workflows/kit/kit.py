@@ -60,6 +60,7 @@ class Kit(Run):
         self.holding.listen(self.inbox)
         self.watches: list[asyncio.Task[None]] = []
         self.asked: dict[str, int] = {}
+        self.slow: set[str] = set()
         self.shown: tuple[Intent, ...] = ()
         """The actions of the latest approved gate: a person has just seen exactly their bytes."""
         loop = asyncio.get_running_loop()
@@ -205,13 +206,16 @@ class Kit(Run):
     ) -> R:
         """Like `do`, but not a step of the story, and also while the run is paused: to record what people decide.
 
-        `here`: it takes milliseconds as a rule, and is tried inside the workflow task first.
+        `here`: it takes milliseconds as a rule, and is tried inside the workflow task, unless one of this
+        summary took longer before.
         """
         change, sent = self.change, self.with_riders(request)
         try:
             with self.chain.under_way():
-                done = await at_hand.tried(method, sent, summary) if here else None
+                done = await at_hand.tried(method, sent, summary) if here and summary not in self.slow else None
                 if done is None:
+                    if here:
+                        self.slow.add(summary)
                     done = await outlasting(self, method, sent, summary, **options)
                 await self.keep_up(sent.change)
         except (Exception, asyncio.CancelledError) as error:
