@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, RetryState, is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType
 
 from contracts.errors import DiskUnavailable
 from contracts.runs import Request
@@ -25,6 +26,8 @@ AT_HAND: dict[str, Any] = {
     "schedule_to_close_timeout": timedelta(seconds=3),
     # Once: an outage is waited out by an activity, which Temporal's Web UI shows while it retries.
     "retry_policy": RetryPolicy(maximum_attempts=1),
+    # Know what it committed before the run ends, as of an activity.
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
 OURS = "baton-"
