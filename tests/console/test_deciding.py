@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from activities.gates.from_console import not_from_there
+from activities.gates.from_console import NONE, proof
 from console import saying
 from contracts.gates import Claimed, Decision, GateView
 from contracts.handoff import Question
@@ -52,8 +52,8 @@ async def test_what_nobody_answers_waits_is_sent_once_and_can_be_taken_back(cons
     assert (await _send(olga, "approve", note="fine")).status_code == 303
     (second,) = console.ledger.read_now(decision_outbox.waiting)
     assert second.nonce != first.nonce
-    assert console.ledger.read_now(not_from_there, view, _claim(first.said)) == "'olga' has withdrawn it in the console"
-    assert console.ledger.read_now(not_from_there, view, _claim(second.said)) is None
+    assert console.ledger.read_now(proof, view, _claim(first.said)).refused == "'olga' has withdrawn it in the console"
+    assert console.ledger.read_now(proof, view, _claim(second.said)).refused is None
 
 
 @pytest.mark.parametrize(
@@ -103,21 +103,21 @@ def test_what_the_console_has_not_written_down_does_not_count_as_its_own(ledger:
     """Every field of it, and the verb; what comes by another channel is not asked."""
     view = _waits(ledger)
     said = {"gate": "plan-1", "by": "olga", "note": "", "subject": view.subject, "channel": "console", "nonce": "n1"}
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said)
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said, "password")
     verb = "reject" if not changed else "approve"
     claim = _claim(said | changed, verb)
     about = view.model_copy(update={"gate": claim.decision.gate})
-    assert "nobody has decided this" in str(ledger.read_now(not_from_there, about, claim))
-    assert ledger.read_now(not_from_there, view, _claim(said | {"channel": "cli", "nonce": "x"})) is None
+    assert "nobody has decided this" in str(ledger.read_now(proof, about, claim).refused)
+    assert ledger.read_now(proof, view, _claim(said | {"channel": "cli", "nonce": "x"})) == NONE
 
 
 def test_of_an_answer_and_a_withdrawal_one_counts(ledger: Ledger) -> None:
     """Whichever is first, for ever."""
     said = {"gate": "plan-1", "by": "olga", "nonce": "n1"}
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said)
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said, "password")
     assert ledger.tx_now(decision_outbox.withdraw, "n1", "olga")
     assert not ledger.tx_now(decision_outbox.settle, "n1", "confirmed", "")
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said | {"nonce": "n2"})
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said | {"nonce": "n2"}, "link")
     assert ledger.tx_now(decision_outbox.settle, "n2", "confirmed", "")
     assert not ledger.tx_now(decision_outbox.withdraw, "n2", "olga")
     assert not ledger.tx_now(decision_outbox.settle, "n2", "refused", "late")
