@@ -127,7 +127,7 @@ def _glance(connection: Connection, traces: Sequence[str]) -> tuple[int, dict[st
     """The newest line's number, and what is under way of these runs; how long a call is silent is left to who looks on."""
     found = moments(connection, traces) if traces else {}
     still = {
-        trace: Moment(one.shape, {call: replace(far, silent=timedelta()) for call, far in one.far.items()})
+        trace: Moment(one.shape, {call: replace(far, silent_s=0) for call, far in one.far.items()})
         for trace, one in found.items()
     }
     return head(connection), still

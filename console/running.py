@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from commands import running
 from console.rendering import words
 from contracts.money import usd
 from contracts.text import amount
@@ -63,18 +64,11 @@ def standing_of(connection: Connection, trace: str) -> Standing:
 
 def _going(one: UnderWay) -> Going:
     far = one.progress
-    if one.tool:
-        does = f"runs {words(one.tool, 80)}"
-    else:
-        again = f", attempt {one.attempts}" if one.attempts > 1 else ""
-        does = f"asks {words(one.model, 80)}{again}, {usd(one.held)} held"
-    done = f"the step so far: {amount(one.calls, 'model call')}, {amount(one.tokens, 'token')}"
-    this = "" if one.tool else f"this call: {words(far.told, 300) if far else 'not known yet how far it has got'}; "
     return Going(
         call=one.call or f"{one.path}/{one.tool}",
-        before=f"{words(one.path, 120)}: {words(one.agent, 80)} {does}, for ",
+        before=f"{running.does(one)}, for ",
         since=one.since,
-        after=f"; {this}{done}",
+        after=f"; {running.so_far(one)}",
         heard_at=far.heard_at if far else None,
         lost=far is not None and far.lost,
         quiet=far.quiet if far else "",

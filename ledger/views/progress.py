@@ -12,8 +12,8 @@ from ledger.db import from_us, in_parts, server_us
 from ledger.tables import call_progress, reservation, run, worker
 from ledger.workers import ANSWERS
 
-QUIET = timedelta(seconds=10)
-"""After so long without a byte it is said since when."""
+QUIET = 10
+"""Seconds without a byte after which it is said since when."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Progress:
     """How far one call has got. Nothing of it counts as used or spent.
 
     `tokens` are those that have been written so far: a guess by the characters where `estimated`. `tool` is the one whose call
-    is being written, "" for none. `heard_at` is when the last byte came, or the call was sent; `silent` how long ago that is.
-    `lost`: its worker has not been heard of either for that long.
+    is being written, "" for none. `heard_at` is when the last byte came, or the call was sent; `silent_s` how many seconds ago
+    that is. `lost`: its worker has not been heard of either for that long.
     """
 
     characters: int
@@ -30,7 +30,7 @@ class Progress:
     estimated: bool
     tool: str
     heard_at: datetime
-    silent: timedelta
+    silent_s: int
     lost: bool
 
     @property
@@ -47,9 +47,9 @@ class Progress:
     @property
     def quiet(self) -> str:
         """Since when there was no word; "" while there is."""
-        if self.silent < QUIET:
+        seconds = self.silent_s
+        if seconds < QUIET:
             return ""
-        seconds = int(self.silent.total_seconds())
         waited = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
         return f"no word for {waited}" + (", nor of its worker" if self.lost else "")
 
@@ -96,7 +96,7 @@ def _far() -> Any:
 
 
 def _progress(row: Row[Any], now: int) -> Progress:
-    silent = timedelta(microseconds=max(now - row.heard_at, 0))
+    silent = max(now - row.heard_at, 0) // 1_000_000
     gone = row.worker_seen_at is None or timedelta(microseconds=now - row.worker_seen_at) > ANSWERS
     fixed = (int(row.characters), int(row.tokens), bool(row.estimated), row.tool, from_us(row.heard_at))
     return Progress(*fixed, silent, lost=gone and silent >= QUIET)
