@@ -1,5 +1,6 @@
 """Deciding while nobody answers: what is written down waits, can be taken back, and is nobody else's."""
 
+import json
 import re
 
 import pytest
@@ -8,7 +9,8 @@ from activities.gates.from_console import NONE, proof
 from console import saying
 from contracts.gates import Claimed, Decision, GateView
 from contracts.handoff import Question
-from ledger import artifacts, decision_outbox, gates, runs
+from contracts.known import Way, told
+from ledger import artifacts, decision_outbox, gates, policies, runs, signed_in
 from ledger.db import Ledger
 from tests.console.serving import Served, Visitor
 from tests.ledger import samples
@@ -109,6 +111,31 @@ def test_what_the_console_has_not_written_down_does_not_count_as_its_own(ledger:
     about = view.model_copy(update={"gate": claim.decision.gate})
     assert "nobody has decided this" in str(ledger.read_now(proof, about, claim).refused)
     assert ledger.read_now(proof, view, _claim(said | {"channel": "cli", "nonce": "x"})) == NONE
+
+
+@pytest.mark.parametrize("way", ["password", "link"])
+async def test_what_is_written_down_says_how_its_person_came_in(console: Served, way: Way) -> None:
+    """The session says it, and no form can; the page tells it beside what was sent."""
+    olga = console.visitor()
+    _waits(console.ledger)
+    olga.cookies["baton_console"] = console.ledger.tx_now(signed_in.begin, "olga", way)
+    other = "link" if way == "password" else "password"
+    assert (await _send(olga, "approve", way=other, known=other)).status_code == 303
+    (sent,) = console.ledger.read_now(decision_outbox.waiting)
+    assert (sent.way, sent.by, "known" in sent.said, "way" in sent.said) == (way, "olga", False, False)
+    assert told(way) in (await olga.get(PATH)).text
+
+
+async def test_where_people_have_to_have_signed_in_a_link_shows_no_forms(console: Served) -> None:
+    """The page says why, and what to do."""
+    _waits(console.ledger)
+    body = json.dumps({"identity": "signed-in"})
+    console.ledger.tx_now(policies.add, 1, "0" * 64, body, "found", "a test", "nobody")
+    for way, there in (("link", False), ("password", True)):
+        olga = console.visitor()
+        olga.cookies["baton_console"] = console.ledger.tx_now(signed_in.begin, "olga", way)
+        page = (await olga.get(PATH)).text
+        assert ("<button>Approve</button>" in page, "proves only the account that printed it" in page) == (there, not there)
 
 
 def test_of_an_answer_and_a_withdrawal_one_counts(ledger: Ledger) -> None:
