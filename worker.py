@@ -139,7 +139,7 @@ async def serve(settings: config.Settings, stop: asyncio.Event) -> None:
         await parts.upkeep.beat()
         relaying = [parts.relay.run()] if parts.relay is not None else []
         telling = [parts.messenger.run(client.namespace)] if parts.messenger is not None else []
-        async with beside(parts.upkeep.run(client), *relaying, *telling):
+        async with beside(parts.upkeep.run(client), parts.under_way.run(), *relaying, *telling):
             if settings.role == "actions":
                 logs.log().info("the worker is ready", action="worker_ready", role=settings.role)
                 await stop.wait()

@@ -66,6 +66,7 @@ from activities.runs.admission import Admission
 from activities.runs.disk import Disk
 from activities.runs.journal import Journal
 from activities.runs.results import Results
+from activities.runs.under_way import CallsUnderWay
 from activities.runs.upkeep import Upkeep
 from activities.sandbox import Sandbox, SandboxUnavailable
 from activities.scanning.scan import Scans
@@ -93,6 +94,7 @@ class Parts:
     standing: Standing
     activities: list[Callable[..., Any]]
     upkeep: Upkeep
+    under_way: CallsUnderWay
     relay: Relay | None
     """None where this worker's role is `runs`."""
     messenger: Messenger | None
@@ -226,7 +228,8 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))
     upkeep = Upkeep(ledger, name, about, disk, serving=serving, clock_ahead=clock.ahead_us, keep_days=settings.keep_days)
-    return Parts(ledger, providers, catalogue, policy, registered, upkeep, relay, messenger, clock, machine, own, name)
+    beside = (upkeep, models.under_way, relay, messenger)
+    return Parts(ledger, providers, catalogue, policy, registered, *beside, clock, machine, own, name)
 
 
 def make_messenger(settings: config.Settings, ledger: Ledger, targets: Targets, policy: Standing, name: str) -> Messenger:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from commands.errors import Code, Usage, is_budget, is_refused_input
 from commands.output import Out, box, clock, left, safe
 from contracts.diffs import WHOLE
+from contracts.known import told
 from contracts.printed import command, quoted
 from contracts.runbooks import of_gate
 from contracts.text import amount
@@ -45,9 +46,10 @@ def tell_line(out: Out, line: "FeedLine", *, brief: bool = False, of: str = "") 
     `brief` leaves out next. `of` is the run's id, where lines of several runs stand below each other.
     """
     cost = f"  {usd(line.usd_micros)}" if line.usd_micros else ""
-    who = f"{line.actor} (via {line.channel})" if line.channel else line.actor
+    how = f", {told(line.known)}" if line.known else ""
+    who = f"{_set_apart(line.actor)} (via {_set_apart(line.channel)}{how})" if line.channel else line.actor
     run = f"{safe(of)}  " if of else ""
-    first = f"{clock(line.at)}  {run}{safe(line.stage, 40):<12}  {safe(who, 80)}: {safe(line.did)}{cost}"
+    first = f"{clock(line.at)}  {run}{safe(line.stage, 40):<12}  {safe(who, 160)}: {safe(line.did)}{cost}"
     if not out.terminal:
         why = f"; why: {safe(line.why, 160 if brief else 1000)}" if line.why else ""
         then = f"; next: {safe(line.next)}" if line.next and not brief else ""
@@ -62,6 +64,11 @@ def tell_line(out: Out, line: "FeedLine", *, brief: bool = False, of: str = "") 
         out.line(f"{'':10}next  {safe(line.next)}", "dim")
     if line.runbook and not brief:
         out.line(f"{'':10}help  {command('runbook', line.runbook)}", "dim")
+
+
+def _set_apart(claimed: str) -> str:
+    """A name or channel that somebody gave, in quotes where it could be taken for what is said of it here."""
+    return repr(claimed) if set("(),'") & set(claimed) else claimed
 
 
 def gate_lines(view: "GateView", run: str) -> list[str]:

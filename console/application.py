@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 
+LONGEST_TRACE = 200
+"""Most characters of a run's trace."""
+
+
 def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["Client"]], policy: InForce) -> Starlette:
     """The console over this ledger, for whom the policy lets in.
 
@@ -74,7 +78,10 @@ def _events(sessions: Sessions, live: Live) -> Callable[[Request], Awaitable[Res
         last = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         if not last.isdecimal() or len(last) > 18:
             return problem(f"{last!r} is no number of a line", 400)
-        return StreamingResponse(live.lines(int(last)), media_type="text/event-stream")
+        run = request.query_params.get("run", "")
+        if len(run) > LONGEST_TRACE:
+            return problem(f"run is no trace: it has {len(run)} characters", 400)
+        return StreamingResponse(live.lines(int(last), run), media_type="text/event-stream")
 
     return events
 

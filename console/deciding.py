@@ -33,11 +33,12 @@ from contracts.money import micros, usd
 from contracts.pins import Began
 from ledger import decision_outbox, runs
 from ledger.db import Connection
+from ledger.signed_in import SignedIn
 from ledger.views.gates import Subject, subject_of
 
 
-def decide(connection: Connection, files: Path, trace: str, gate: str, by: str, fields: Mapping[str, str]) -> str:
-    """Write down what a form says, to be sent. Returns its nonce.
+def decide(connection: Connection, files: Path, trace: str, gate: str, by: SignedIn, fields: Mapping[str, str]) -> str:
+    """Write down what a form says, and how its person is known, to be sent. Returns its nonce.
 
     Raises `NotFound`, or `Refused` with the reason: the gate is closed, is about something else than what the form was shown
     with, or does not take this. The same form sent twice is one decision.
@@ -46,7 +47,7 @@ def decide(connection: Connection, files: Path, trace: str, gate: str, by: str, 
     if verb not in LABELS:
         raise Refused(f"{verb!r} is nothing that can be said with a form; nothing was sent")
     said: Verb = verb  # type: ignore[assignment]
-    target = decision.find_target(connection, trace, gate, said, by)
+    target = decision.find_target(connection, trace, gate, said, by.person)
     if fields.get("subject") != target.view.subject:
         raise Refused(
             f"{target.view.gate} is about something else than this page showed: it changed since you opened it. "
@@ -57,14 +58,14 @@ def decide(connection: Connection, files: Path, trace: str, gate: str, by: str, 
     if noted(target.view, said) and not note:
         raise Refused(f"{LABELS[said].lower()}: say why; nothing was sent")
     withdrawn = sum(
-        (one.verb, one.by, one.state) == (said, by, "withdrawn")
+        (one.verb, one.by, one.state) == (said, by.person, "withdrawn")
         for one in decision_outbox.of_gate(connection, target.view.trace, target.view.gate)
     )
     before, reference = target.refused_before + withdrawn, fields.get(REFERENCE, "").strip()
     more = _more(found, said, fields, runs.find_pins(connection, target.view.trace))
     answers = _answers(target.view, said, fields)
-    _, values = decision.compose(target.view, said, by, note, answers, before, reference, more, channel=CHANNEL)
-    decision_outbox.put(connection, target.view.trace, said, values)
+    _, values = decision.compose(target.view, said, by.person, note, answers, before, reference, more, channel=CHANNEL)
+    decision_outbox.put(connection, target.view.trace, said, values, by.way)
     return str(values["nonce"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from contracts.known import told as known
 from contracts.money import usd
 from contracts.text import amount, for_terminal
 
@@ -32,7 +33,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"usd": usd, "words": words, "ago": ago, "in_time": in_time, "utc": utc, "kind_of_line": kind_of_line}
-    made.filters |= {"span": span, "spans": spans, "amount": amount}
+    made.filters |= {"span": span, "spans": spans, "amount": amount, "known": known}
     return made
 
 

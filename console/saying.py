@@ -15,11 +15,12 @@ from console.sessions import Sessions, form, is_own_form
 from contracts.errors import Refused
 from ledger import decision_outbox
 from ledger.db import Ledger
+from ledger.signed_in import SignedIn
 
 LOOKS, EVERY = 30, 0.1
 """How often, and every how many seconds, a page waits for the answer before it says that there is none yet."""
 
-Work = Callable[[Request, str, dict[str, str]], Awaitable[None]]
+Work = Callable[[Request, SignedIn, dict[str, str]], Awaitable[None]]
 """What a form asks for, of whom, with which fields."""
 
 
@@ -40,8 +41,8 @@ class Saying:
     def doing(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         """What does this operation in one transaction, and shows its page again."""
 
-        async def work(request: Request, by: str, fields: dict[str, str]) -> None:
-            found = await self._ledger.tx(operation.do, self._pages.asked(request, by), by, fields)
+        async def work(request: Request, by: SignedIn, fields: dict[str, str]) -> None:
+            found = await self._ledger.tx(operation.do, self._pages.asked(request, by.person), by.person, fields)
             if found is not None:
                 self._sender.tell(found)
 
@@ -57,13 +58,13 @@ class Saying:
         if not is_own_form(session, fields):
             return told(request, "this form is of another session; nothing was done. Load its page again", 403)
         try:
-            await work(request, session.person, fields)
+            await work(request, session, fields)
         except (Refused, Usage) as refused:
             return await self._pages.shown(page, request, session, 409, str(refused), fields)
         # Another request for the page: loading it again sends nothing.
         return RedirectResponse(_again(page, request), 303)
 
-    async def _decide(self, request: Request, by: str, fields: dict[str, str]) -> None:
+    async def _decide(self, request: Request, by: SignedIn, fields: dict[str, str]) -> None:
         names = request.path_params
         nonce = await self._ledger.tx(decide, self._ledger.files, names["run"], names["gate"], by, fields)
         self._sender.wake()
@@ -73,9 +74,9 @@ class Saying:
                 return
             await asyncio.sleep(EVERY)
 
-    async def _withdraw(self, request: Request, by: str, fields: dict[str, str]) -> None:
+    async def _withdraw(self, request: Request, by: SignedIn, fields: dict[str, str]) -> None:
         del request
-        if not await self._ledger.tx(decision_outbox.withdraw, fields.get("nonce", ""), by):
+        if not await self._ledger.tx(decision_outbox.withdraw, fields.get("nonce", ""), by.person):
             raise Refused("this cannot be withdrawn any more: it was answered, or somebody else has sent it")
 
 

@@ -11,6 +11,7 @@ from contracts.base import Contract, Digest, Input, Line, is_empty, is_none
 from contracts.handoff import Question
 from contracts.intents import Intent
 from contracts.keys import Signature
+from contracts.known import Known
 from contracts.money import CeilingRefused, Usd
 from contracts.notices import NoticeKind, Occasion
 from contracts.risk import LEVELS, Sign, raised
@@ -266,6 +267,7 @@ class Decided(Contract, name="decided/1"):
     subject: str = ""
     at: datetime
     authenticated: bool = False
+    known: Known = Field(default="", exclude_if=is_empty, description="how the console knew who decided, if it was there")
     reason: str = ""
     intents: tuple[str, ...] = Field(default=(), description="keys of the actions that this decision approved")
     approved_by: tuple[str, ...] = Field(

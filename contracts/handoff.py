@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import Field, field_serializer, model_validator
 
 from contracts.base import Contract, Digest, PerMille, is_empty, is_none
+from contracts.known import Known
 
 Outcome = Literal["done", "unsure", "could_not"]
 
@@ -65,6 +66,7 @@ class ByPerson(Contract):
     gate: str = Field(description="where they answered: the decision there is theirs")
     channel: str = ""
     authenticated: bool = Field(default=False, description="their signature was checked; otherwise the name is a claim")
+    known: Known = Field(default="", exclude_if=is_empty, description="how the console knew who decided, if it was there")
 
 
 class Producer(Contract):

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contracts.base import Contract, Digest, is_empty, is_none
 from contracts.handoff import Handoff
+from contracts.known import Known
 from contracts.notices import Occasion
 
 RunState = Literal["admitted", "working", "waiting", "parked", "paused", "held", "done", "could_not", "cancelled", "failed"]
@@ -71,6 +72,7 @@ class Note(Contract):
     importance: Importance = "overview"
     channel: str = ""
     authenticated: bool = False
+    known: Known = Field(default="", exclude_if=is_empty, description="how the console knew who decided, if it was there")
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     tells: Occasion | None = Field(
@@ -114,6 +116,7 @@ class FeedLine(Contract, name="feed_line/1"):
     actor: str
     channel: str
     authenticated: bool
+    known: Known = Field(default="", exclude_if=is_empty, description="how the console knew who decided, if it was there")
     did: str
     why: str
     next: str

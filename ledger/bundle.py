@@ -22,6 +22,7 @@ from ledger.tables import (
     condemned,
     counter,
     decision,
+    decision_outbox,
     edge,
     feed,
     gate,
@@ -35,7 +36,7 @@ from ledger.tables import (
     turn,
 )
 
-_OF_THE_RUN: tuple[Table, ...] = (run, feed, gate, decision, action, handoff, seen, turn, reservation)
+_OF_THE_RUN: tuple[Table, ...] = (run, feed, gate, decision, decision_outbox, action, handoff, seen, turn, reservation)
 """Tables with the trace of a run in each row."""
 
 _CONDEMNED: tuple[Table, ...] = (condemnation, condemned, remedy)

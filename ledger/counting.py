@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select, update
 
 from contracts.base import digest_of
 from contracts.gates import Claimed, GateView
+from contracts.known import Known
 from ledger import gates, seals
 from ledger.tables import decision, gate
 
@@ -18,14 +19,14 @@ def counting_id(view: GateView, claim: Claimed) -> str:
     return digest_of(COUNTED, view.trace, view.gate, view.subject, claim.verb, claim.decision.by, claim.mark)
 
 
-def count(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool) -> bool:
+def count(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool, known: Known = "") -> bool:
     """Record a yes that does not close its gate yet, and show it there. False if its nonce has been used. Safe to call twice.
 
-    The caller has locked the gate and checked that nobody counts twice.
+    The caller has locked the gate and checked that nobody counts twice. `known` is how the console knew who decided.
     """
     id = counting_id(view, claim)
-    if not gates.insert(connection, view, claim, id=id, outcome=COUNTED, authenticated=authenticated):
-        mine = update(decision).where(decision.c.id == id).values(outcome=COUNTED, reason="")
+    if not gates.insert(connection, view, claim, id=id, outcome=COUNTED, authenticated=authenticated, known=known):
+        mine = update(decision).where(decision.c.id == id, decision.c.known == known).values(outcome=COUNTED, reason="")
         if connection.execute(mine).rowcount != 1:
             return False
     shown = view.model_copy(update={"approved_by": tuple(counted(connection, view, claim.verb).values())})

@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Update, select, update
+from sqlalchemy import Connection, Row, RowMapping, Update, select, update
 
 from contracts.gates import Verb
-from ledger.db import from_us, insert_once, server_us
+from contracts.known import SIGNED_IN, Known, Way
+from contracts.work import digest_of_made
+from ledger.db import from_us, insert_once, plain, server_us
 from ledger.tables import decision_outbox
+
+CHANNEL = "console"
+"""The channel of what was decided there."""
 
 State = Literal["waiting", "confirmed", "refused", "withdrawn"]
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A decision of the console. `said` is the update's JSON object; `tried_at` is None before it was first sent."""
+    """A decision of the console. `said` is the update's JSON object; `tried_at` is None before it was first sent.
+
+    `way` is how whoever decided had come in; "" for what an older release has written.
+    """
 
     nonce: str
     trace: str
@@ -29,11 +37,12 @@ class Sent:
     answer: str
     made_at: datetime
     tried_at: datetime | None
+    way: Known = ""
 
 
-def put(connection: Connection, trace: str, verb: Verb, said: Mapping[str, Any]) -> None:
-    """Write a decision down, to be sent. The same one again changes nothing."""
-    fixed = {"nonce": said["nonce"], "trace": trace, "gate": said["gate"], "verb": verb, "by": said["by"]}
+def put(connection: Connection, trace: str, verb: Verb, said: Mapping[str, Any], way: Way) -> None:
+    """Write a decision down, to be sent, with how its person had come in. The same one again changes nothing."""
+    fixed = {"nonce": said["nonce"], "trace": trace, "gate": said["gate"], "verb": verb, "by": said["by"], "way": way}
     text, now = json.dumps(dict(said), sort_keys=True), server_us(connection)
     insert_once(connection, decision_outbox, **fixed, said=text, state="waiting", made_at=now)
 
@@ -73,6 +82,31 @@ def withdraw(connection: Connection, nonce: str, by: str) -> bool:
     return connection.execute(mine.values(state="withdrawn", ended_at=server_us(connection))).rowcount == 1
 
 
+def stands_behind(connection: Connection, row: RowMapping) -> bool:
+    """True if the console has written down exactly what a stored decision says, of somebody whom it knew in this way."""
+    sent = find(connection, row["nonce"] or "")
+    if sent is None or (row["channel"], sent.state) != (CHANNEL, "confirmed"):
+        return False
+    said = sent.said
+    made = json.loads(row["made"]) if row["made"] else {}
+    return (sent.trace, sent.gate, sent.verb, sent.way, said.get("subject")) == tuple(
+        row[name] for name in ("trace", "gate", "verb", "known", "subject")
+    ) and (
+        *(plain(said.get(name) or "") for name in ("by", "note", "reference")),
+        said.get("answers") or {},
+        digest_of_made(said.get("made"), said.get("patch", "")),
+    ) == (
+        *(row[name] for name in ("by", "note", "reference")),
+        json.loads(row["answers"]),
+        digest_of_made(made.get("made"), made.get("patch", "")),
+    )
+
+
+def shows_who(connection: Connection, row: RowMapping) -> bool:
+    """True if whoever made a stored decision had signed in to the console, by what that has written down."""
+    return row["known"] in SIGNED_IN and stands_behind(connection, row)
+
+
 def _mine(nonce: str) -> Update:
     # Only what waits changes: of an answer and a withdrawal that come at once, one counts.
     return update(decision_outbox).where(decision_outbox.c.nonce == nonce, decision_outbox.c.state == "waiting")
@@ -81,4 +115,4 @@ def _mine(nonce: str) -> Update:
 def _sent(row: Row[Any]) -> Sent:
     tried_at = None if row.tried_at is None else from_us(row.tried_at)
     fixed = (row.nonce, row.trace, row.gate, row.verb, row.by, json.loads(row.said), row.state, row.answer)
-    return Sent(*fixed, made_at=from_us(row.made_at), tried_at=tried_at)
+    return Sent(*fixed, made_at=from_us(row.made_at), tried_at=tried_at, way=row.way)

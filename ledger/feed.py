@@ -20,7 +20,10 @@ CHAINED = (
     *("key", "trace", "run", "path", "project", "stage", "actor", "channel", "authenticated"),
     *("did", "why", "next", "importance", "inputs", "outputs", "tokens", "usd_micros", "at"),
 )
-"""The columns that the hash chain covers. A line's number is covered by its place in the chain; its tracing ids are derived."""
+"""The columns that the hash chain covers, beside `known` where that is there.
+
+A line's number is covered by its place in the chain; its tracing ids are derived.
+"""
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -130,6 +133,7 @@ def _row(ref: RunRef, note: Note, previous: str, tokens: int, usd_micros: int) -
         "actor": note.actor,
         "channel": note.channel,
         "authenticated": note.authenticated,
+        "known": note.known,
         "did": note.did,
         "why": note.why,
         "next": note.next,
@@ -151,7 +155,9 @@ def _row(ref: RunRef, note: Note, previous: str, tokens: int, usd_micros: int) -
 
 def chained(row: Any) -> str:
     """The hash of one stored line: over its content and the hash of the line before it in its run."""
-    return sha256(canonical([row["previous_hash"], *(row[name] for name in CHAINED)]))
+    # Lines from before it was known keep their hashes.
+    known = [f"known {row['known']}"] if row["known"] else []
+    return sha256(canonical([row["previous_hash"], *(row[name] for name in CHAINED), *known]))
 
 
 def as_line(row: Any) -> FeedLine:

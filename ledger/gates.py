@@ -12,6 +12,7 @@ from contracts.errors import NotFound
 from contracts.gate_requests import AdmitDecision, OpenGate
 from contracts.gates import Claimed, Decided, GateView, Refusal
 from contracts.intents import Intent
+from contracts.known import Known
 from contracts.signing import SignedDecision
 from contracts.work import digest_of_made
 from ledger import lineage, resets, seals
@@ -78,45 +79,58 @@ def close(connection: Connection, trace: str, name: str, state: str) -> bool:
     return connection.execute(query.values(state=state, closed_at=now_us())).rowcount == 1
 
 
-def win(connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool, state: str = "") -> Decided:
+def win(
+    connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool, known: Known = "", state: str = ""
+) -> Decided:
     """Record the decision that closes a gate. Called again for the same gate it returns what was recorded first.
 
     `won` is False if the gate has closed without a decision, was decided about another subject before a reset, or the nonce
-    has been used. `state` is the artifact that a patch of the decision leaves a step's files in.
+    has been used. `known` is how the console knew who decided, `state` the artifact that a patch leaves a step's files in.
     """
     view = request.gate
     # Locked first: a decision and the deadline must not both close the gate.
     standing = _locked_state(connection, view)
     row = winner(connection, view.trace, view.gate)
     # Temporal applies a run's decisions again after a reset: the same one counts again, under its old row.
-    if row is None and resets.applied_again(connection, view, claim):
+    if row is None and resets.applied_again(connection, view, claim, known):
         close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
     if row is None and standing in _UNDECIDED:
         closed = f"gate {view.gate} is {standing} and takes no decision"
-        return decided(claim, view, authenticated=authenticated, refused=closed)
+        return decided(claim, view, authenticated=authenticated, known=known, refused=closed)
     if row is None:
         # A unique index: of two decisions that get this far the second inserts nothing, and is answered with the first.
-        if _insert_winner(connection, view, claim, authenticated=authenticated, state=state):
+        if _insert_winner(connection, view, claim, authenticated=authenticated, known=known, state=state):
             close(connection, view.trace, view.gate, claim.verb)
         row = winner(connection, view.trace, view.gate)
     if row is None:
-        return decided(claim, view, authenticated=authenticated, refused="this decision's nonce has been used before")
+        used = "this decision's nonce has been used before"
+        return decided(claim, view, authenticated=authenticated, known=known, refused=used)
     if row.subject != view.subject:
-        before = f"gate {view.gate} was decided before, by {row.by}, about another subject"
-        return decided(claim, view, authenticated=authenticated, refused=f"{before}; that decision does not carry over")
+        before = f"gate {view.gate} was decided before, by {row.by}, about another subject; that decision does not carry over"
+        return decided(claim, view, authenticated=authenticated, known=known, refused=before)
     return _standing(row, view)
 
 
-def _insert_winner(connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool, state: str) -> bool:
+def _insert_winner(
+    connection: Connection, view: GateView, claim: Claimed, *, authenticated: bool, known: Known, state: str
+) -> bool:
     identity = secrets.token_hex(16)
-    return insert(connection, view, claim, id=identity, outcome="won", authenticated=authenticated, state=state)
+    return insert(connection, view, claim, id=identity, outcome="won", authenticated=authenticated, known=known, state=state)
 
 
 def insert(
-    connection: Connection, view: GateView, claim: Claimed, *, id: str, outcome: str, authenticated: bool, state: str = ""
+    connection: Connection,
+    view: GateView,
+    claim: Claimed,
+    *,
+    id: str,
+    outcome: str,
+    authenticated: bool,
+    known: Known = "",
+    state: str = "",
 ) -> bool:
-    """Record a decision at a gate. False if there is one with this id, or its nonce has been used. `state` as in `win`."""
+    """Record a decision at a gate. False if there is one with this id, or its nonce has been used. Else as `win`."""
     said = claim.decision
     statement = SignedDecision.of(view, intents(connection, view.trace, view.gate), claim.verb, said)
     seals.touch(connection, view.trace, "decision", id)
@@ -138,6 +152,7 @@ def insert(
         via=claim.via,
         channel=said.channel,
         authenticated=authenticated,
+        known=known,
         nonce=said.nonce,
         signature=said.signature or "",
         statement=statement.stored().decode() if said.signature else "",
@@ -180,10 +195,11 @@ def _standing(row: Row[Any], view: GateView) -> Decided:
         subject=row.subject,
         at=from_us(row.at),
         authenticated=bool(row.authenticated),
+        known=row.known,
     )
 
 
-def decided(claim: Claimed, view: GateView, *, authenticated: bool, refused: str = "") -> Decided:
+def decided(claim: Claimed, view: GateView, *, authenticated: bool, known: Known = "", refused: str = "") -> Decided:
     """The outcome of a claim: won, or refused with the reason."""
     return Decided(
         gate=view.gate,
@@ -197,6 +213,7 @@ def decided(claim: Claimed, view: GateView, *, authenticated: bool, refused: str
         subject=view.subject,
         at=claim.at,
         authenticated=authenticated,
+        known=known,
         reason=refused,
     )
 

@@ -27,7 +27,7 @@ def newest(connection: Connection) -> Row[Any] | None:
 
 
 def identity(connection: Connection) -> str:
-    """Whose decisions count, as the policy in force says: any, known or signed. "any" before the first worker has started."""
+    """Whose decisions count, as the policy in force says it: see `Identity`. "any" before the first worker has started."""
     found = newest(connection)
     return "any" if found is None else str(json.loads(found.body).get("identity", "any"))
 

@@ -4,12 +4,14 @@ A gate remembers which runs of a chain it was open in. The last of them is the o
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, null, select, update
 
 from contracts.gates import Claimed, GateView
+from contracts.known import Known
 from ledger import actions, seals
 from ledger.db import from_us, now_us, plain, to_us
 from ledger.statement import Statement
@@ -58,9 +60,12 @@ def reopen(connection: Connection, view: GateView, run_id: str, values: dict[str
     return counted
 
 
-def applied_again(connection: Connection, view: GateView, claim: Claimed) -> bool:
-    """Let the decision that counted before the reset count again, if this is the same one. False if it is another."""
-    found = _same(connection, view, claim, SUPERSEDED)
+def applied_again(connection: Connection, view: GateView, claim: Claimed, known: Known = "") -> bool:
+    """Let the decision that counted before the reset count again, if this is the same one. False if it is another.
+
+    `known`: how the console knew who decided. One that was made there is not revived by somebody who only claims the same.
+    """
+    found = _same(connection, view, claim, (decision.c.known == known,), SUPERSEDED)
     if found is None:
         return False
     connection.execute(update(decision).where(decision.c.id == found[0]).values(outcome="won", reason=""))
@@ -69,11 +74,13 @@ def applied_again(connection: Connection, view: GateView, claim: Claimed) -> boo
 
 def counted_at(connection: Connection, view: GateView, claim: Claimed) -> datetime | None:
     """When the same decision was received that counted before a reset, or counts; None if there is none."""
-    found = _same(connection, view, claim, SUPERSEDED, "won")
+    found = _same(connection, view, claim, (), SUPERSEDED, "won")
     return None if found is None else from_us(found[1])
 
 
-def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str) -> tuple[str, int] | None:
+def _same(
+    connection: Connection, view: GateView, claim: Claimed, also: Sequence[ColumnElement[bool]], *outcomes: str
+) -> tuple[str, int] | None:
     """Id and instant of the newest decision that says the same."""
     said = claim.decision
     same = {
@@ -90,7 +97,7 @@ def _same(connection: Connection, view: GateView, claim: Claimed, *outcomes: str
     }
     # Compared by what was said, not by time or id: Temporal applies it again at another time.
     query = select(decision.c.id, decision.c.at).where(*(decision.c[name] == value for name, value in same.items()))
-    query = query.where(decision.c.outcome.in_(outcomes))
+    query = query.where(decision.c.outcome.in_(outcomes), *also)
     found = connection.execute(query.order_by(decision.c.at.desc()).limit(1)).first()
     return None if found is None else (str(found.id), int(found.at))
 

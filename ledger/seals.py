@@ -98,7 +98,8 @@ def _content(kind: Kind, row: RowMapping) -> list[Any]:
         signed = [row[name] for name in _SIGNED] if any(row[name] for name in _SIGNED) else []
         # Sealed where it is there, like signatures. Named, so that it is never taken for the first of these.
         referred = [f"reference {row['reference']}"] if row["reference"] else []
-        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed, *referred]
+        known = [f"known {row['known']}"] if row["known"] else []
+        return [*(row[name] for name in _DECISION), refused, row["reason"] if refused else "", *signed, *referred, *known]
     if kind in _WHOLE:
         return [row[name] for name in _WHOLE[kind]]
     # While it is open, workers move it between approved, sending and unknown; how it ended stays.

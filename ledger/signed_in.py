@@ -3,16 +3,13 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from sqlalchemy import Connection, insert, or_, select, update
 
 from contracts.base import digest_of
+from contracts.known import Way
 from ledger.db import server_us
 from ledger.tables import console_session, sign_in_link
-
-Way = Literal["link", "password", "proxy"]
-"""How somebody came in."""
 
 LINK_LASTS = timedelta(minutes=15)
 """How long a link that nobody has used signs somebody in."""

@@ -117,9 +117,10 @@ class Gates:
         )
         refused = refused or _too_much(request, claim)
         refused = refused or handed.problem
-        refused = refused or from_console.not_from_there(connection, request.gate, claim)
+        proof = from_console.proof(connection, request.gate, claim)
+        refused = refused or proof.refused
         intents = gates.intents(connection, request.gate.trace, request.gate.gate)
-        refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim)
+        refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim, proof.known)
         signed = refused is None and claim.decision.signature is not None
         # Nobody else can decide meanwhile: `whose` has locked the gate.
         anew = gates.winner(connection, request.gate.trace, request.gate.gate) is None
@@ -128,13 +129,13 @@ class Gates:
             refused = _conflict(connection, intents)
         held = _held(connection, request, claim) if refused is None and anew else None
         refused = refused or held
-        counts = counted_as(connection, request, claim, signed=signed) if refused is None and anew else None
+        counts = counted_as(connection, request, claim, signed=signed, known=proof.known) if refused is None and anew else None
         if counts is not None:
             outcome = counts
         elif refused is None:
             # It can still lose to an earlier decision, so nothing is approved before this returns.
             state = self._state(connection, request, handed)
-            outcome = gates.win(connection, request, claim, authenticated=signed, state=state)
+            outcome = gates.win(connection, request, claim, authenticated=signed, known=proof.known, state=state)
             if outcome.won and request.policy.approvals > 1:
                 outcome = outcome.model_copy(update={"approved_by": everybody(connection, request.gate, outcome)})
             if outcome.won and outcome.verb == "approve":
@@ -150,10 +151,10 @@ class Gates:
         refused = "" if outcome.counts else outcome.reason or _decided_before(claim, outcome)
         if refused:
             gates.refuse(connection, request.gate.trace, _refusal(request.gate, claim, refused))
-        from_console.answered(connection, claim, outcome, refused)
-        own.append(lines.decided(request.gate, claim, outcome, refused))
+        from_console.answered(connection, claim, proof, outcome, refused)
+        own.append(lines.decided(request.gate, claim, outcome, refused, proof.known))
         if not refused and outcome.at < claim.at:
-            own.append(lines.counts_again(request, claim, outcome))
+            own.append(lines.counts_again(request, claim, outcome, proof.known))
         commit_riders(connection, request, own)
         return outcome
 

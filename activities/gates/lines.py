@@ -12,6 +12,7 @@ from activities.gates.mending import Planned
 from contracts.base import digest_of
 from contracts.gate_requests import AdmitDecision
 from contracts.gates import Claimed, Decided, GateView
+from contracts.known import Known
 from contracts.notices import Occasion
 from contracts.printed import command
 from contracts.runs import WHEN_WRITTEN, Note
@@ -58,7 +59,7 @@ def opened_again(view: GateView, run_id: str, counted: Row[Any] | None, who: Seq
     )
 
 
-def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> Note:
+def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided, known: Known = "") -> Note:
     """A decision counts again: applied again by Temporal after a reset, or by a retry of what had been done."""
     return Note(
         key=f"{request.gate.trace}/gate/{request.gate.gate}/stands/{request.run.run_id}",
@@ -66,7 +67,8 @@ def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> No
         stage=request.gate.kind,
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
-        authenticated=outcome.authenticated,
+        authenticated=outcome.authenticated and claim.decision.signature is not None,
+        known=known,
         did=f"{claim.verb} at {request.gate.gate} counts again",
         why=f"it is the decision of {outcome.at:%Y-%m-%d %H:%M:%S} UTC, applied again in run {request.run.run_id}",
         next="the run goes on",
@@ -74,8 +76,8 @@ def counts_again(request: AdmitDecision, claim: Claimed, outcome: Decided) -> No
     )
 
 
-def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> Note:
-    """A person sent a decision; `refused` says why it did not count, "" that it did."""
+def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str, known: Known = "") -> Note:
+    """A person sent a decision; `refused` says why it did not count, "" that it did. `known`: how the console knew them."""
     said = claim.decision
     # Left out where there is none: a retry finds the line that an earlier release has written.
     more = [one for one in (said.reference, digest_of_made(said.made, said.patch)) if one]
@@ -86,8 +88,9 @@ def decided(view: GateView, claim: Claimed, outcome: Decided, refused: str) -> N
         stage=view.kind,
         actor=claim.decision.by,
         channel=claim.decision.channel or claim.via,
-        # Of a refused one the outcome may be somebody else's decision, which stands.
-        authenticated=outcome.authenticated and not refused,
+        # What stands may be another decision than this one, which says the same and was shown in another way.
+        authenticated=outcome.authenticated and said.signature is not None and not refused,
+        known="" if refused else known,
         did=_said(view, claim, outcome, refused),
         why=refused or claim.decision.note,
         next="the run goes on" if outcome.won else _goes_on(view, outcome),

@@ -69,7 +69,7 @@ SUBSET = Order(
 )
 """Names of which fewer are stricter."""
 
-IDENTITY = ranked("any", "known", "signed")
+IDENTITY = ranked("any", "known", "signed-in", "signed")
 EFFORT = ranked("auto", "full")
 TIER = ranked(*TIERS)
 EXPIRY = ranked("escalate", "reject")

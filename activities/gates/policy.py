@@ -21,8 +21,8 @@ from contracts.pipelines import PIPELINES
 from contracts.rules import Rule
 from contracts.terms import ACCOUNTABLE
 
-Identity = Literal["any", "known", "signed"]
-"""From the one that asks least. What a signature has to be, `signatures` says."""
+Identity = Literal["any", "known", "signed-in", "signed"]
+"""From the one that asks least. What a signature has to be, and who has signed in, `signatures` says."""
 
 
 class Person(Input):

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from activities.providers.event_stream import data_of, is_end, is_finish, is_last, piece_of
+from activities.providers.stream_pieces import tokens_counted, tool_begun
 from activities.providers.stream_usage import StreamUsage
 
 CHARACTERS_PER_TOKEN = 4
@@ -25,6 +26,12 @@ class Progress:
         """Forget the call before. `model` is shown as the one that is asked."""
         self.model = model
         self.characters = 0
+        self.tool = ""
+        """The tool whose call is being written, as far as the stream shows it; "" for none."""
+        self.heard = time.monotonic()
+        """When the last byte came, or the call began."""
+        self._counted = (0, 0)
+        # Tokens, and the characters at which the provider counted them.
         self.ended = False
         """Whether the stream has said its last word."""
         self.finished = False
@@ -43,6 +50,17 @@ class Progress:
         """What it has said so far, without thoughts and calls."""
         return "".join(self._texts)
 
+    @property
+    def tokens(self) -> int:
+        """How many it has written so far: what the provider has counted, and a guess by the characters that came since."""
+        counted, at = self._counted
+        return counted - -(self.characters - at) // CHARACTERS_PER_TOKEN
+
+    @property
+    def estimated(self) -> bool:
+        """Whether `tokens` is not the provider's own count."""
+        return self.characters > self._counted[1] or not self._counted[0]
+
     @contextlib.contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         """The block is a wait before the call: nothing has been sent, and nothing can cost anything."""
@@ -51,10 +69,12 @@ class Progress:
             yield
             self.waits_for = ""  # not where the wait is ended: then the call was never made
         finally:
-            self.waited += time.monotonic() - began
+            self.heard = time.monotonic()
+            self.waited += self.heard - began
 
     def took(self, data: bytes) -> None:
         """Count some bytes of the body. Those of a reply that is not streamed count nothing."""
+        self.heard = time.monotonic()
         *lines, rest = self._decoder.decode(data).split("\n")
         for line in lines:
             self._took_line("".join([*self._line, line]).strip())
@@ -75,6 +95,10 @@ class Progress:
             text, characters = piece_of(event)
             self._texts.append(text)
             self.characters += characters
+            if (counted := tokens_counted(event)) is not None:
+                self._counted = (counted, self.characters)
+            if (tool := tool_begun(event)) is not None:
+                self.tool = tool
             self.ended = self.ended or is_last(event)
             self.finished = self.finished or is_finish(event)
 

@@ -15,7 +15,7 @@ from activities.runs.disk import Disk
 from activities.runs.gone import bring_up_to_date
 from contracts.errors import BatonError, LedgerUnavailable
 from contracts.text import amount
-from ledger import feed, gone, retention, upkeep, workers
+from ledger import feed, gone, progress, retention, upkeep, workers
 from ledger.db import Ledger
 from ledger.workers import BEAT, NOTHING_SAID, SILENT, Serving
 
@@ -86,6 +86,7 @@ class Upkeep:
         if not await self._ledger.tx(upkeep.lead, self._name, self._lease):
             return 0
         closed, problem = await self._gone(client) if client is not None else (0, "")
+        await self._progress()
         for act in (self._orphans, self._left_over, self._forgotten):
             closed += await act()
         removed, unable = await self._removed()
@@ -138,6 +139,11 @@ class Upkeep:
             if trimmed:
                 await self._ledger.tx(feed.append, upkeep.ITSELF, [lines.runs_trimmed(trimmed, keep)])
         return len(trimmed), ""
+
+    async def _progress(self) -> None:
+        """How far calls had got that are over: their workers were killed, and what these held was charged."""
+        if over := await self._ledger.read(progress.left_over):
+            await self._ledger.tx(progress.forget, over)
 
     async def _left_over(self) -> int:
         """Gates that an activity opened after its run had ended."""

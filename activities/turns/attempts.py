@@ -10,6 +10,7 @@ from activities.providers.base import Provider, ProviderError
 from activities.providers.progress import current
 from activities.running.failpoints import reach
 from activities.running.shield import kept
+from activities.runs.under_way import CallsUnderWay
 from activities.turns import billing, failures, partial, settlement
 from activities.turns.call import Call, Started
 from activities.turns.choices import Candidate
@@ -52,6 +53,7 @@ class Attempts:
     providers: Mapping[str, Provider]
     health: Health
     reservations: Reservations
+    under_way: CallsUnderWay
     unstored: dict[str, Unstored] = field(default_factory=dict)
 
     async def make(self, call: Call, candidate: Candidate) -> Turn:
@@ -105,7 +107,8 @@ class Attempts:
         current().begin(started.choice.model)
         began = time.monotonic()
         # No retry here: Temporal's retry is a new attempt with a new reservation.
-        reply = await self.providers[started.choice.provider].complete(started.prompt)
+        with self.under_way.following(started.reservation, current()):
+            reply = await self.providers[started.choice.provider].complete(started.prompt)
         latency_ms = int((time.monotonic() - began - current().waited) * 1000)
         answered = replace(started, answered_by=self.reservations.answered_by(started, reply))
         reach("model.before_settle")

@@ -11,6 +11,7 @@ from activities.providers.progress import followed
 from activities.running.clock import started_at
 from activities.running.heartbeat import beating
 from activities.runs.admission import Admission
+from activities.runs.under_way import CallsUnderWay
 from activities.turns import failures
 from activities.turns.attempts import Attempts
 from activities.turns.call import Call
@@ -54,7 +55,9 @@ class Models:
         self._health = health = Health(ledger, breakers or Breakers())
         reservations = Reservations(ledger, catalogue.routes, providers, ceilings, health, worker, vendors)
         self._people = People(ledger, reservations)
-        self._attempts = Attempts(ledger, providers, health, reservations)
+        self.under_way = CallsUnderWay(ledger, worker)
+        """What is to run beside the worker's tasks, so that people see how far its calls have got."""
+        self._attempts = Attempts(ledger, providers, health, reservations, self.under_way)
 
     @activity.defn
     async def call_model(self, request: CallModel) -> Turn:

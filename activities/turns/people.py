@@ -92,4 +92,6 @@ class People:
 
 def person_of(row: Row[Any]) -> ByPerson:
     """Who made a decision, and how that is known."""
-    return ByPerson(name=row.by, gate=row.gate, channel=row.channel or row.via, authenticated=bool(row.authenticated))
+    return ByPerson(
+        name=row.by, gate=row.gate, channel=row.channel or row.via, authenticated=bool(row.authenticated), known=row.known
+    )

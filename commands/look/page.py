@@ -33,8 +33,8 @@ def _labelled(about: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield (safe(label), safe(text, 300)) if colon else ("", safe(line, 300))
 
 
-def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending] = ()) -> None:
-    """Print the run. `under_way` is what Temporal is doing for it now."""
+def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending] = (), running: Sequence[str] = ()) -> None:
+    """Print the run. `under_way` is what Temporal is doing for it now, `running` what its models and tools are."""
     run, name = view.run, view.run.workflow_id
     asked = asked_of(run.pipeline, run.asked)
     out.line(f"{safe(name, 1000)}: {run.state}" + (f" ({run.stage})" if run.stage else ""), "bold")
@@ -59,6 +59,7 @@ def tell(out: Out, found: "Settings", view: Details, under_way: Sequence[Pending
     for label, text in facts:
         if text:
             out.line(f"  {label:<11} {text}")
+    _section(out, "just now", list(running))
     tell_pending(out, under_way)
     _tell_gates(out, view)
     _section(out, "handoffs", [_handoff_line(one) for one in view.handoffs])

@@ -13,6 +13,7 @@ from commands.errors import Code, NothingYet, Usage
 from commands.look.now import Now, now, told
 from commands.look.pending import as_json as pending_as_json
 from commands.output import Out, left, moment, safe
+from commands.running import going_line
 from commands.text import ONE_FORM, code_of, how_to_answer, tell_report, tell_state, usd
 from commands.unrecorded import Unrecorded
 from commands.untold import lines, untold
@@ -115,6 +116,8 @@ def show(
 ) -> None:
     """Show one run: its state, what it waits for, its gates, handoffs, actions and cost."""
     from commands.look import page, starting
+    from ledger.db import instant
+    from ledger.views import steps
     from ledger.views.details import details
     from ledger.views.gates import subject_of
 
@@ -130,9 +133,11 @@ def show(
             return
         view = ledger.read_now(details, there.trace, page.RECENT)
         who = workers.workers_of(ledger, at_hand.task_queue)
+        going, clock_now = ledger.read_now(steps.under_way, there.trace), ledger.read_now(instant)
     under_way = at.pending.get(there.trace, ())
-    out.document(**page.as_json(view), pending=pending_as_json(under_way), workers=workers.as_json(who))
-    page.tell(out, at_hand, view, under_way)
+    running = [asdict(one) for one in going]
+    out.document(**page.as_json(view), running=running, pending=pending_as_json(under_way), workers=workers.as_json(who))
+    page.tell(out, at_hand, view, under_way, [going_line(one, clock_now) for one in going])
     if not view.run.has_ended:
         workers.tell_if_nobody_works(out, who)
 

@@ -13,6 +13,7 @@ from commands.decide import pausing
 from commands.errors import NothingYet
 from commands.look.now import Now, now
 from commands.output import Out, clock, left, safe
+from commands.running import going_line
 from commands.text import how_to_answer, usd
 from contracts.printed import command
 from contracts.runbooks import AlertKind, of_alert, of_gate
@@ -20,6 +21,7 @@ from contracts.text import amount
 
 if TYPE_CHECKING:
     from ledger.views.status import Status
+    from ledger.views.steps import UnderWay
 
 FIRST = 3
 """How many gates are named: `baton gates` has all."""
@@ -39,6 +41,7 @@ def status(project: Project = None, as_json: Json = False) -> None:
     try:
         with open_ledger(at_hand) as ledger:
             from ledger.views import status as views
+            from ledger.views import steps
             from ledger.views.runs import names_of
 
             wanted = (at_hand.ceilings, at_hand.task_queue, project)
@@ -49,25 +52,27 @@ def status(project: Project = None, as_json: Json = False) -> None:
                 found = ledger.read_now(views.status, *wanted)
             shown = [*found.going, *found.gone]
             names = ledger.read_now(names_of, [one.trace for one in shown])
+            going = ledger.read_now(lambda connection: {trace: steps.under_way(connection, trace) for trace in traces})
     except NothingYet as nothing:
         out.note(str(nothing))
         out.document(status=None)
         return
     todo = list(_todo(found, at))
-    out.document(status=_as_json(found) | {"stuck": [asdict(one) for one in at.stuck], "act": todo})
-    for line in (*_last(found), *_act(found, todo), *_runs(found, names), *_works(found), *_money(found)):
+    running = {trace: [asdict(one) for one in some] for trace, some in going.items() if some}
+    out.document(status=_as_json(found) | {"running": running, "stuck": [asdict(one) for one in at.stuck], "act": todo})
+    for line in (*_last(found), *_act(found, todo), *_runs(found, names, going), *_works(found), *_money(found)):
         out.line(line)
 
 
 def _last(found: "Status") -> Iterator[str]:
-    line = found.last
-    if line is None:
+    last = found.last
+    if last is None:
         yield "DID      nothing yet"
         return
-    of = f"  {safe(line.run, 1000)}" if line.run else ""
-    yield f"DID      {clock(line.at)}{of}  {safe(line.actor, 80)}: {safe(line.did)}"
-    yield f"WHY      {safe(line.why, 1000) or 'not said'}"
-    yield f"NEXT     {safe(line.next) or 'not said'}"
+    of = f"  {safe(last.run, 1000)}" if last.run else ""
+    yield f"DID      {clock(last.at)}{of}  {safe(last.actor, 80)}: {safe(last.did)}"
+    yield f"WHY      {safe(last.why, 1000) or 'not said'}"
+    yield f"NEXT     {safe(last.next) or 'not said'}"
 
 
 def _todo(found: "Status", at: Now) -> Iterator[dict[str, Any]]:
@@ -112,12 +117,13 @@ def _act(found: "Status", todo: list[dict[str, Any]]) -> Iterator[str]:
         yield f"WAIT{f'{until}: ' if until else '     '}nothing needs a person" + ("" if found.open else ", and no run is open")
 
 
-def _runs(found: "Status", names: dict[str, str]) -> Iterator[str]:
+def _runs(found: "Status", names: dict[str, str], going: "dict[str, list[UnderWay]]") -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in found.open.items())
     yield f"RUNS     {counts or 'none open'}"
     for one in found.going:
         waits = f"; waits for {safe(one.waiting_for)}" if one.waiting_for else ""
         yield f"         {safe(names[one.trace], 1000)}: {one.state} ({safe(one.stage, 40)}){waits}; next: {safe(one.next)}"
+        yield from (f"           {going_line(each, found.at)}" for each in going.get(one.trace, ()))
     for one in found.gone:
         yield f"ENDED    {safe(names[one.trace], 1000)}: {one.state}{safe(one.how_it_ended)}"
         yield f"         {command('retry', names[one.trace])}"

@@ -27,7 +27,8 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
     won, after, is_open = winner(connection, view.trace, view.gate), revision_after(connection, view), state == "open"
     lines = shown_lines(found)
     places = list(dict.fromkeys(one.place for one in lines if one.place))
-    signed = policies.identity(connection) == "signed"
+    identity = policies.identity(connection)
+    signed = identity == "signed"
     seen = asked.typed.get("subject", "")
     newest = found if after is None else subject_of(connection, asked.files, view.trace, after.view.gate)
     return {
@@ -46,6 +47,7 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
         if is_open
         else [],
         "signed": signed,
+        "needs_sign_in": identity == "signed-in",
         "decided": None if won is None else told(won),
         "decided_at": None if won is None else won.at,
         "forms": forms(found, runs.find_pins(connection, view.trace), len(places)) if is_open and not signed else [],

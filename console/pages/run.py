@@ -6,12 +6,13 @@ from typing import Any
 from commands.subject import Shown, shown_lines
 from commands.text import report_of
 from console.pages.asked import Asked, number, told
+from console.running import standing_of
 from console.then import then
 from console.timeline import bars
 from contracts.delivery.change import ChangeSubject
 from contracts.errors import NotFound
 from ledger.artifacts import ArtifactDamaged
-from ledger.db import Connection
+from ledger.db import Connection, instant
 from ledger.views import steps
 from ledger.views.asked import asked_of
 from ledger.views.details import Details, details
@@ -37,14 +38,17 @@ def run(connection: Connection, asked: Asked) -> dict[str, Any]:
     if at is not None:
         check_line(connection, at)
         return common | {"at": then(connection, trace, at)}
-    every = steps.steps_of(connection, trace)
+    every, standing = steps.steps_of(connection, trace), standing_of(connection, trace)
     return common | {
         "at": None,
         "details": found,
         "why": _why(found),
         "waits": [one.view for one in found.gates if one.state == "open"],
         "read": _reading(found),
-        "running": steps.under_way(connection, trace),
+        "running": standing.under_way,
+        "standing": standing.said,
+        "going": standing.going,
+        "now": instant(connection),
         "retries": [] if found.run.has_ended else steps.retries_of(connection, trace),
         "timeline": bars(every[:STEPS], found.run.ended_at or datetime.now(UTC)),
         "more_steps": max(len(every) - STEPS, 0),

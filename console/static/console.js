@@ -2,22 +2,68 @@
 // Everything else works without this file.
 "use strict";
 
+// How long what is under way has taken, and since when there was no word of it, by the second and by the server's clock.
+const running = document.getElementById("running");
+const ahead = running ? Date.now() - Date.parse(running.dataset.now) : 0;
+const told = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`);
+const since = (instant) => Math.max(Math.floor((Date.now() - ahead - Date.parse(instant)) / 1000), 0);
+const QUIET = 10;
+
+const tick = () => {
+  for (const one of document.querySelectorAll("time[data-since]")) one.textContent = told(since(one.dataset.since));
+  for (const one of document.querySelectorAll(".quiet[data-heard]")) {
+    const seconds = since(one.dataset.heard);
+    one.textContent = seconds < QUIET ? "" : `; no word for ${told(seconds)}${"lost" in one.dataset ? ", nor of its worker" : ""}`;
+  }
+};
+
+// What is under way of the run that the page is about. Words only; the place that it takes does not shrink, so that what
+// stands below it, and is perhaps being read, stays where it is.
+const show = (now) => {
+  running.style.minHeight = `${running.offsetHeight}px`;
+  running.querySelector(".said").textContent = `Now: ${now.said}`;
+  const items = now.going.map((one) => {
+    const item = document.createElement("li");
+    const time = document.createElement("time");
+    const quiet = document.createElement("span");
+    time.dateTime = time.dataset.since = one.since;
+    quiet.className = "quiet";
+    if (one.heard) quiet.dataset.heard = one.heard;
+    if (one.lost) quiet.dataset.lost = "";
+    item.append(one.before, time, one.after, quiet);
+    return item;
+  });
+  if (!items.length) {
+    items.push(document.createElement("li"));
+    items[0].textContent = "Nothing is under way.";
+  }
+  running.querySelector("ul").replaceChildren(...items);
+  tick();
+};
+
+if (document.querySelector("time[data-since]") || running) {
+  tick();
+  setInterval(tick, 1000);
+}
+
 (() => {
   const note = document.getElementById("new");
   const newest = Number(document.body.dataset.newest);
   if (!note || !Number.isSafeInteger(newest)) return;
   const text = note.querySelector("a");
+  const about = running ? `&run=${encodeURIComponent(running.dataset.run)}` : "";
   let count = 0;
   let stream = null;
 
   const read = () => {
     // The browser sends the last id itself when it comes back after a broken connection.
-    stream = new EventSource(`/events?after=${newest + count}`);
+    stream = new EventSource(`/events?after=${newest + count}${about}`);
     stream.addEventListener("message", () => {
       count += 1;
       text.textContent = count === 1 ? "1 new line in the feed: load the page again" : `${count} new lines in the feed: load the page again`;
       note.hidden = false;
     });
+    stream.addEventListener("running", (event) => show(JSON.parse(event.data)));
   };
 
   // A page that nobody looks at keeps no session alive.
@@ -30,20 +76,6 @@
     }
   });
   read();
-})();
-
-// How long what is under way has taken, by the second.
-(() => {
-  const since = [...document.querySelectorAll("time[data-since]")];
-  if (!since.length) return;
-  const tell = () => {
-    for (const one of since) {
-      const seconds = Math.max(Math.floor((Date.now() - Date.parse(one.dataset.since)) / 1000), 0);
-      one.textContent = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-    }
-  };
-  tell();
-  setInterval(tell, 1000);
 })();
 
 // Keys. None of them decides anything: a, r and c lead to a form, which is sent by its own button.

@@ -15,7 +15,7 @@ from ledger.tables.pauses import pause
 from ledger.tables.policies import policy_approval, policy_proposal, policy_version
 from ledger.tables.releases import agent_version, compatibility, identity, worker
 from ledger.tables.runs import counter, run
-from ledger.tables.turns import tool_result, turn
+from ledger.tables.turns import call_progress, tool_result, turn
 from ledger.tables.upkeep import upkeep
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "artifact",
     "breaker",
     "cached_reply",
+    "call_progress",
     "ceiling_change",
     "channel",
     "claim",

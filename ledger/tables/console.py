@@ -58,6 +58,7 @@ decision_outbox = Table(
     words("said"),
     words("state"),
     words("answer", server_default=text("''")),
+    words("way", server_default=text("''")),
     number("made_at"),
     Column("tried_at", BigInteger),
     Column("ended_at", BigInteger),
@@ -72,4 +73,5 @@ decision_outbox = Table(
 """What people decided in the console. `said` is the update's JSON object, and `nonce` the one in it.
 
 `state` is waiting until it is confirmed, refused or withdrawn; `answer` is what the run said, `tried_at` when it was sent last.
+`way` is how whoever decided had come in; "" for what an older release has written.
 """

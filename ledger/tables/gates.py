@@ -47,6 +47,7 @@ decision = Table(
     Column("nonce", Text),
     words("signature", server_default=text("''")),
     words("statement", server_default=text("''")),
+    words("known", server_default=text("''")),
     number("at"),
     Index("ix_decision_gate", "trace", "gate"),
     # One winner per gate, whoever else is being checked at the same moment.
@@ -62,6 +63,8 @@ decision = Table(
     Index("uq_decision_nonce", "nonce", unique=True),
 )
 """`signature` and `statement`: what was signed, and with which key; both "" for a decision that was not signed.
+
+`known` is how the console knew who decided; "" where it was not decided there.
 
 `reference` is the target's own id for what a person did or found; "" where there is none. `made` is what a person handed in at
 a gate `work`, as JSON with `made` and `patch`; "" at every other gate.

@@ -1,6 +1,6 @@
 """The feed, and the number of its last line."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, text
 
 from ledger.tables.columns import metadata, number, words
 
@@ -33,6 +33,7 @@ feed = Table(
     number("at"),
     words("previous_hash"),
     words("hash"),
+    words("known", server_default=text("''")),
     Index("uq_feed_key", "key", unique=True),
     Index("ix_feed_trace_seq", "trace", "seq"),
     Index("ix_feed_importance_seq", "importance", "seq"),

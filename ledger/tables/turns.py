@@ -56,3 +56,21 @@ tool_result = Table(
     number("latency_ms"),
     number("at"),
 )
+
+call_progress = Table(
+    "call_progress",
+    metadata,
+    words("reservation", primary_key=True),
+    words("worker"),
+    number("characters"),
+    number("tokens"),
+    Column("estimated", Boolean, nullable=False),
+    words("tool"),
+    number("heard_at"),
+)
+"""How far the calls under way have got, by the reservation that each is made under: overwritten, removed once it is over.
+
+It is no part of the record: no feed line seals it, no sum has it. `heard_at` is when the last byte of the reply came, or the
+call was sent. `estimated`: the tokens, or the last of them, were guessed by the characters. `tool` is the one whose call is
+being written; "" for none.
+"""

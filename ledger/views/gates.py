@@ -15,6 +15,7 @@ from contracts.delivery.plan import Plan
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
 from contracts.keys import signer_id
+from contracts.known import Known, told
 from ledger import artifacts, condemnations, gates
 from ledger.db import from_us
 from ledger.money import ceilings
@@ -51,6 +52,8 @@ class Decision:
     key: str
     """Id of the key that signed it; "" for one that was not signed."""
     at: datetime
+    known: Known = ""
+    """How the console knew who decided; "" where it was not decided there."""
 
     @property
     def referred(self) -> str:
@@ -60,7 +63,7 @@ class Decision:
     @property
     def identity(self) -> str:
         """How it is known who decided, for people."""
-        return f", signed with key {self.key}" if self.key else "" if self.authenticated else ", not authenticated"
+        return f", signed with key {self.key}" if self.key else "" if self.authenticated else f", {told(self.known)}"
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ def as_contract(contract: type[C], data: bytes) -> C | None:
 def _decision(row: Row[Any]) -> Decision:
     names = ("gate", "verb", "by", "note", "reference", "subject", "outcome", "reason", "via", "channel")
     fields = {name: getattr(row, name) for name in names}
-    return Decision(**fields, authenticated=bool(row.authenticated), key=_key(row.signature), at=from_us(row.at))
+    shown = {"authenticated": bool(row.authenticated), "key": _key(row.signature), "known": row.known}
+    return Decision(**fields, **shown, at=from_us(row.at))
 
 
 def _key(signature: str) -> str:

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from contracts.base import canonical, sha256
 from contracts.errors import LedgerUnavailable, NotFound
+from contracts.known import told
 from contracts.text import amount
-from ledger import artifacts, seals
+from ledger import artifacts, decision_outbox, seals
 from ledger.artifacts import ArtifactDamaged
 from ledger.condemnations import things_digest, things_of
 from ledger.feed import chained
@@ -46,6 +47,7 @@ def verified(connection: Connection, files: Path, view: RunView) -> Verified:
     _sealed_rows(connection, sealed, found)
     _decided(connection, found)
     _signatures(connection, found)
+    _known(connection, found)
     _held(connection, found)
     _handoffs(connection, found)
     _artifacts(connection, files, found, trimmed=view.trimmed_at is not None)
@@ -162,6 +164,15 @@ def _signatures(connection: Connection, found: Verified) -> None:
     for row in connection.execute(select(decision).where(decision.c.trace == found.trace, signed)).mappings():
         if statement_of(row) is None:
             found.problems.append(f"the signature of decision {row['id']} at {row['gate']} is not of what it says")
+
+
+def _known(connection: Connection, found: Verified) -> None:
+    """A decision of somebody whom the console knew is what the console has written down."""
+    query = select(decision).where(decision.c.trace == found.trace, decision.c.known != "")
+    for row in connection.execute(query).mappings():
+        if not decision_outbox.stands_behind(connection, row):
+            said = f"decision {row['id']} at {row['gate']} says of {row['by']}: {told(row['known'])}"
+            found.problems.append(f"{said}; the console has written down no such decision")
 
 
 def _held(connection: Connection, found: Verified) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from contracts.conversation import ModelReply
 from ledger.db import from_us
 from ledger.tables import feed, gate, handoff, reservation, run, tool_result, turn
+from ledger.views.progress import Progress, progress_of
 
 RETRY = "retry"
 """Stage of the feed lines about an activity that goes on failing."""
@@ -37,7 +38,8 @@ class UnderWay:
     """A model call, or tools, at this moment. `tool` is the one that has no result yet, "" while a model is asked.
 
     `attempts` is how often this call was made, `held` what it may cost at most. `calls` and `tokens` are those of the step's
-    finished calls: what the running one takes is known when it ends.
+    finished calls: what the running one takes is known when it ends. `progress` is how far it has got, None while that is not
+    known, and `call` the reservation that it is made under; of a tool "" and None.
     """
 
     path: str
@@ -49,6 +51,8 @@ class UnderWay:
     held: int
     calls: int
     tokens: int
+    call: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,15 @@ def under_way(connection: Connection, trace: str) -> list[UnderWay]:
     """The model calls for which money is held now, oldest first, then the tools whose results are awaited."""
     held = select(reservation).where(reservation.c.trace == trace, reservation.c.state == "held").order_by(reservation.c.at)
     sums = {row.path: row for row in connection.execute(_sums(trace))}
-    found = []
-    for row in connection.execute(held):
+    found, rows = [], connection.execute(held).all()
+    far = progress_of(connection, [row.id for row in rows])
+    for row in rows:
         tries = select(func.count()).where(reservation.c.call_key == row.call_key)
         attempts = int(connection.execute(tries).scalar_one())
         done = sums.get(row.path)
         fixed = (row.path, row.agent, row.model, from_us(row.at), "", attempts, int(row.amount))
-        found.append(UnderWay(*fixed, *(0, 0) if done is None else (int(done.calls), int(done.tokens))))
+        so_far = (0, 0) if done is None else (int(done.calls), int(done.tokens))
+        found.append(UnderWay(*fixed, *so_far, call=row.id, progress=far.get(row.id)))
     return [*found, *_tools_under_way(connection, trace, {one.path for one in found}, sums)]
 
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Connection, update
 
-from ledger import actions, breakers, feed, gone, retries, workers
+from ledger import actions, breakers, feed, gone, progress, retries, workers
 from ledger import db as ledger_db
 from ledger.breakers import Failure, Thresholds
 from ledger.db import Ledger, now_us
 from ledger.gone import Ending
+from ledger.money import spend
 from ledger.tables import action, worker
 from ledger.workers import Serving
 from tests.activities import agentfiles
@@ -178,3 +179,30 @@ async def test_of_a_run_under_way_it_says_what_it_does_and_waits_for(baton: Bato
     assert f"         baton approve {run} plan-1" in ran.out
     assert f"         {run}: waiting (plan); waits for plan-1" in ran.out
     assert "NOBODY WORKS" not in ran.out
+
+
+def test_what_is_under_way_is_said_with_how_far_it_has_got(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """In status and show, for people and as JSON; a guess is called one, what was never heard of ages, and words stay words."""
+    begin()
+    about = spend.About(trace="trace-1", path="plan", agent="planner@v1", model="scripted:model-1")
+    scopes = [spend.Scope("run:trace-1", 10_000_000)]
+    ledger.tx_now(spend.begin, scopes[0])
+    held = ledger.tx_now(spend.reserve, "call", scopes, 2_000_000, price_version="p", worker="gone", about=about)
+    far = progress.SoFar(held, 120, 30, estimated=True, tool=HOSTILE, silent=timedelta(seconds=40))
+    ledger.tx_now(progress.note, "gone", [far])
+    said = "this call: about 30 tokens written (estimated from 120 characters), now a call of "
+    for command in (["status"], ["show", "delivery-trace-1"]):
+        ran = baton(*command)
+        (line,) = [one for one in ran.out.splitlines() if said in one]
+        assert "plan: planner@v1 asks scripted:model-1, $2.00 held, for 0 s" in line.replace("for 1 s", "for 0 s"), line
+        assert ("; no word for " in line, line.endswith(", nor of its worker")) == (True, True)
+        assert ("\x1b" in ran.out, "\nACT      \u202eforged" in ran.out) == (False, False)
+    [running] = baton("status", "--json").json["status"]["running"]["trace-1"]
+    [shown] = baton("show", "delivery-trace-1", "--json").json["running"]
+    for one in (running, shown):
+        told = one["progress"]
+        assert (told["tokens"], told["characters"], told["estimated"], told["lost"]) == (30, 120, True, True)
+        assert told["silent_s"] >= 40
+    assert baton("show", "delivery-trace-1", "--json").json["tokens"] == 0
+    ledger.tx_now(spend.settle, held, 0)
+    assert baton("status", "--json").json["status"]["running"] == {}

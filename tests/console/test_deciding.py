@@ -1,14 +1,16 @@
 """Deciding while nobody answers: what is written down waits, can be taken back, and is nobody else's."""
 
+import json
 import re
 
 import pytest
 
-from activities.gates.from_console import not_from_there
+from activities.gates.from_console import NONE, proof
 from console import saying
 from contracts.gates import Claimed, Decision, GateView
 from contracts.handoff import Question
-from ledger import artifacts, decision_outbox, gates, runs
+from contracts.known import Way, told
+from ledger import artifacts, decision_outbox, gates, policies, runs, signed_in
 from ledger.db import Ledger
 from tests.console.serving import Served, Visitor
 from tests.ledger import samples
@@ -52,8 +54,8 @@ async def test_what_nobody_answers_waits_is_sent_once_and_can_be_taken_back(cons
     assert (await _send(olga, "approve", note="fine")).status_code == 303
     (second,) = console.ledger.read_now(decision_outbox.waiting)
     assert second.nonce != first.nonce
-    assert console.ledger.read_now(not_from_there, view, _claim(first.said)) == "'olga' has withdrawn it in the console"
-    assert console.ledger.read_now(not_from_there, view, _claim(second.said)) is None
+    assert console.ledger.read_now(proof, view, _claim(first.said)).refused == "'olga' has withdrawn it in the console"
+    assert console.ledger.read_now(proof, view, _claim(second.said)).refused is None
 
 
 @pytest.mark.parametrize(
@@ -103,21 +105,46 @@ def test_what_the_console_has_not_written_down_does_not_count_as_its_own(ledger:
     """Every field of it, and the verb; what comes by another channel is not asked."""
     view = _waits(ledger)
     said = {"gate": "plan-1", "by": "olga", "note": "", "subject": view.subject, "channel": "console", "nonce": "n1"}
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said)
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said, "password")
     verb = "reject" if not changed else "approve"
     claim = _claim(said | changed, verb)
     about = view.model_copy(update={"gate": claim.decision.gate})
-    assert "nobody has decided this" in str(ledger.read_now(not_from_there, about, claim))
-    assert ledger.read_now(not_from_there, view, _claim(said | {"channel": "cli", "nonce": "x"})) is None
+    assert "nobody has decided this" in str(ledger.read_now(proof, about, claim).refused)
+    assert ledger.read_now(proof, view, _claim(said | {"channel": "cli", "nonce": "x"})) == NONE
+
+
+@pytest.mark.parametrize("way", ["password", "link"])
+async def test_what_is_written_down_says_how_its_person_came_in(console: Served, way: Way) -> None:
+    """The session says it, and no form can; the page tells it beside what was sent."""
+    olga = console.visitor()
+    _waits(console.ledger)
+    olga.cookies["baton_console"] = console.ledger.tx_now(signed_in.begin, "olga", way)
+    other = "link" if way == "password" else "password"
+    assert (await _send(olga, "approve", way=other, known=other)).status_code == 303
+    (sent,) = console.ledger.read_now(decision_outbox.waiting)
+    assert (sent.way, sent.by, "known" in sent.said, "way" in sent.said) == (way, "olga", False, False)
+    assert told(way) in (await olga.get(PATH)).text
+
+
+async def test_where_people_have_to_have_signed_in_a_link_shows_no_forms(console: Served) -> None:
+    """The page says why, and what to do."""
+    _waits(console.ledger)
+    body = json.dumps({"identity": "signed-in"})
+    console.ledger.tx_now(policies.add, 1, "0" * 64, body, "found", "a test", "nobody")
+    for way, there in (("link", False), ("password", True)):
+        olga = console.visitor()
+        olga.cookies["baton_console"] = console.ledger.tx_now(signed_in.begin, "olga", way)
+        page = (await olga.get(PATH)).text
+        assert ("<button>Approve</button>" in page, "proves only the account that printed it" in page) == (there, not there)
 
 
 def test_of_an_answer_and_a_withdrawal_one_counts(ledger: Ledger) -> None:
     """Whichever is first, for ever."""
     said = {"gate": "plan-1", "by": "olga", "nonce": "n1"}
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said)
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said, "password")
     assert ledger.tx_now(decision_outbox.withdraw, "n1", "olga")
     assert not ledger.tx_now(decision_outbox.settle, "n1", "confirmed", "")
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said | {"nonce": "n2"})
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said | {"nonce": "n2"}, "link")
     assert ledger.tx_now(decision_outbox.settle, "n2", "confirmed", "")
     assert not ledger.tx_now(decision_outbox.withdraw, "n2", "olga")
     assert not ledger.tx_now(decision_outbox.settle, "n2", "refused", "late")

@@ -1,16 +1,21 @@
 """A run's page: its steps in time, what is under way, what it cost, and how it was at one line of its feed."""
 
+import dataclasses
 import html
+from datetime import timedelta
 
 from contracts.base import digest_of
 from contracts.handoff import Handoff, Producer
-from ledger import feed, gates, handoffs, runs, turns
+from ledger import feed, gates, handoffs, progress, runs, turns
 from ledger.db import Ledger
 from ledger.money import spend
+from ledger.progress import SoFar
 from tests.console.serving import Served
 from tests.ledger import samples
 
 PAGE = "/runs/trace-1"
+GUESSED = SoFar("", 120, 30, estimated=True, tool="<b>", silent=timedelta())
+COUNTED = SoFar("", 120, 31, estimated=False, tool="", silent=timedelta(seconds=40))
 
 
 async def test_a_run_says_what_its_steps_took_and_cost(console: Served) -> None:
@@ -39,7 +44,18 @@ async def test_what_is_under_way_is_said_with_what_is_known_of_it(console: Serve
     held = ledger.tx_now(spend.reserve, "call", scopes, 2_000_000, price_version="p", worker="w", about=about)
     page = html.unescape((await olga.get(PAGE)).text)
     assert "plan: planner@v1 asks scripted:model-1, $2.00 held" in page
-    assert "the step so far: 0 model calls, 0 tokens" in page
+    assert "this call: not known yet how far it has got; the step so far: 0 model calls, 0 tokens" in page
+    for one, told in (
+        (GUESSED, "this call: about 30 tokens written (estimated from 120 characters), now a call of <b>"),
+        (COUNTED, "this call: 31 tokens written; "),
+    ):
+        ledger.tx_now(progress.note, "w", [dataclasses.replace(one, reservation=held)])
+        raw = (await olga.get(PAGE)).text
+        assert ("<b>" in raw.split('id="running"')[1].split("</div>")[0], told in html.unescape(raw)) == (False, True)
+        assert ("no word for 40 s, nor of its worker" in raw) == (one is COUNTED)
+    far = (await olga.get(PAGE, accept="application/json")).json()["running"][0]["progress"]
+    assert (far["tokens"], far["estimated"], far["tool"]) == (31, False, "")
+    assert ledger.read_now(runs.totals, "trace-1")["tokens"] == 0
     ledger.tx_now(spend.settle, held, 0)
     first = samples.turn(1)
     ledger.tx_now(turns.insert, first)
@@ -47,7 +63,7 @@ async def test_what_is_under_way_is_said_with_what_is_known_of_it(console: Serve
     assert "plan: planner@v1 runs read_file" in page
     assert "the step so far: 1 model call, 120 tokens" in page
     ledger.tx_now(turns.insert_result, samples.result(first.id, 0))
-    assert 'id="running"' not in (await olga.get(PAGE)).text
+    assert "<li>Nothing is under way.</li>" in (await olga.get(PAGE)).text
 
 
 async def test_what_is_tried_again_is_said_until_something_else_happens(console: Served) -> None:

@@ -14,7 +14,7 @@ from tests import children
 async def test_a_round_that_fails_for_any_reason_is_followed_by_another(ledger: Ledger) -> None:
     """Whatever went wrong, and not only what we have words for: no decision waits for somebody to start the console again."""
     said = Decision(by="olga", gate="plan-1", subject="0" * 64, nonce="one").model_dump(mode="json")
-    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said)
+    ledger.tx_now(decision_outbox.put, "trace-1", "approve", said, "password")
     tries = 0
     again = asyncio.Event()
 

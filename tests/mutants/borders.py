@@ -121,8 +121,8 @@ MUTANTS = (
         name="chain-without-links",
         promise="A line that is removed from the feed breaks its chain.",
         file="ledger/feed.py",
-        old='[row["previous_hash"], *(row[name] for name in CHAINED)]',
-        new="[*(row[name] for name in CHAINED)]",
+        old='[row["previous_hash"], *(row[name] for name in CHAINED), *known]',
+        new="[*(row[name] for name in CHAINED), *known]",
         tests=(f"{FEED}::test_a_removed_line_that_is_bridged_over_breaks_the_chain",),
     ),
     Mutant(

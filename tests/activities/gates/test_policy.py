@@ -64,7 +64,7 @@ def test_a_policy_says_what_its_file_says(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("identity", "identiy", r"identiy: Extra inputs are not permitted"),
-        ('"any"', '"anybody"', r"identity: Input should be 'any', 'known' or 'signed'"),
+        ('"any"', '"anybody"', r"identity: Input should be 'any', 'known', 'signed-in' or 'signed'"),
         ('[defaults]\nowner = "olga"', '[defaults]\nonwer = "olga"', r"defaults\.onwer: Extra inputs"),
         ('roles = ["lead"]', 'role = ["lead"]', r"people\.olga\.role: Extra inputs"),
         ("[gates.plan]", "[gates.plna]", r"gates\.plna"),
