@@ -12,6 +12,7 @@ from contracts.errors import NotFound
 from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
+from ledger import afterwards
 from ledger.db import insert_once, now_us, plain, server_us
 from ledger.statement import Statement
 from ledger.tables import counter, run, scope, turn
@@ -138,10 +139,8 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
     known: list[str] = [] if row is None else json.loads(row.run_ids)
     if row is None or ref.run_id in known:
-        # Cached when it is read and not when it is added: that transaction can still fail.
-        if len(followed) >= REMEMBERED:
-            followed.clear()
-        followed.add(asks)
+        # Only once this is committed: it may have been added in the same transaction, which can still fail.
+        afterwards.call(connection, functools.partial(_remember, followed, asks))
         return None
     # Children never get here: the row names the workflow id of the root.
     _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
@@ -150,6 +149,12 @@ def follow(connection: Connection, ref: RunRef) -> RunState | None:
     open_again(connection, ref.trace)
     ended: RunState = row.state
     return ended
+
+
+def _remember(followed: set[tuple[str, str, str]], asks: tuple[str, str, str]) -> None:
+    if len(followed) >= REMEMBERED:
+        followed.clear()
+    followed.add(asks)
 
 
 def open_again(connection: Connection, trace: str) -> None:
