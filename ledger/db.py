@@ -15,9 +15,9 @@ from sqlalchemy import Connection as Connection  # re-exported for modules that 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from ledger import afterwards, seals, sessions, urls
+from ledger import afterwards, recent, seals, sessions, urls
 from ledger.outages import explained, folder_unavailable
-from ledger.statement import insert_unless_there, tell_driver
+from ledger.statement import InsertMany, insert_unless_there, tell_driver
 from ledger.writer import Writer
 
 P = ParamSpec("P")
@@ -63,15 +63,15 @@ class Ledger:
         self.files = files
         self.engine = _engine(url)
         # One writer: SQLite allows no more, and a queue before it costs nothing (docs/decisions/0002-one-writer-thread.md).
-        self._writer = Writer(self.engine, self.tx_now)
+        self._writer = Writer(self.engine, lambda function, *args, **kwargs: self.tx_now(function, *args, **kwargs))
         self._reader = ThreadPoolExecutor(1, "ledger-reader")
 
     async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` in one transaction and commit it. Cancelling the caller neither stops nor undoes it.
 
-        On SQLite those that wait for the writer at the same moment share a commit (`ledger.writer`); each stands or falls alone.
+        On SQLite those that wait for the writer at the same moment share a commit; each stands or falls alone.
         """
-        return await self._writer.run(lambda connection: function(connection, *args, **kwargs))
+        return await self._writer.run(function, *args, **kwargs)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` without taking the write lock. It must only read."""
@@ -127,6 +127,7 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
+        recent.forget(engine)
         # The driver would begin transactions late, before the first write only; we begin them ourselves, below.
         connection.isolation_level = None
         _use_wal(connection)
@@ -157,6 +158,7 @@ def _postgresql(url: URL) -> Engine:
     # First of all listeners: SQLAlchemy's own asks the database, and cannot read the answers of some.
     @event.listens_for(engine, "connect", insert=True)
     def _prepare(connection: Any, record: Any) -> None:
+        recent.forget(engine)
         sessions.begin_session(connection, record.info, settings)
 
     @event.listens_for(engine, "begin")
@@ -189,8 +191,7 @@ def _is_deadlock(error: OperationalError) -> bool:
 def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert those rows whose keys do not exist yet. All rows have the same columns."""
     if rows:
-        statement = insert_unless_there(connection.dialect.name, table, tuple(rows[0]))
-        statement.run_each(connection, [plain_row(row) for row in rows])
+        InsertMany(table, tuple(rows[0]), unless_there=True).run(connection, [plain_row(row) for row in rows])
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:

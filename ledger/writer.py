@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 
@@ -15,6 +15,7 @@ from ledger import afterwards, seals
 from ledger.outages import explained
 from ledger.statement import tell_driver
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST = 32
@@ -29,7 +30,9 @@ answer."""
 class _Job:
     """One transaction: what it does, and where its answer goes."""
 
-    call: Callable[[Connection], Any]
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[Any]"
     result: Any = None
@@ -41,8 +44,8 @@ class _Job:
 class Writer:
     """Runs functions in transactions, one after the other, on a thread of its own."""
 
-    def __init__(self, engine: Engine, alone: Callable[[Callable[[Connection], Any]], Any]) -> None:
-        """`alone` runs one function in a transaction of its own, with whatever retries that takes."""
+    def __init__(self, engine: Engine, alone: Callable[..., Any]) -> None:
+        """`alone` runs a function with its arguments in a transaction of its own, with whatever retries that takes."""
         self._engine = engine
         self._alone = alone
         self._shares = engine.dialect.name == "sqlite"
@@ -51,13 +54,13 @@ class Writer:
         self._guard = threading.Lock()
         self._busy = False
 
-    async def run(self, call: Callable[[Connection], T]) -> T:
-        """The function's result, once it is committed. Cancelling the caller neither stops nor undoes it.
+    async def run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `function(connection, …)`, once it is committed. Cancelling the caller neither stops nor undoes it.
 
         Nothing waits for company: whoever comes while a commit is under way shares the next one.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(call, loop, loop.create_future())
+        job = _Job(function, args, kwargs, loop, loop.create_future())
         with self._guard:
             if not self._busy:
                 self._thread.submit(self._work)
@@ -92,7 +95,7 @@ class Writer:
 
     def _one(self, job: _Job) -> list[_Job]:
         try:
-            job.result = self._alone(job.call)
+            job.result = self._alone(job.function, *job.args, **job.kwargs)
         except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
             job.error = error
         return [job]
@@ -135,7 +138,7 @@ def _run_part(connection: Connection, job: _Job) -> None:
     tell_driver(connection, "SAVEPOINT part")
     try:
         with explained():
-            job.result = job.call(connection)
+            job.result = job.function(connection, *job.args, **job.kwargs)
     except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
         job.error = error
         afterwards.forget(connection, earlier)
