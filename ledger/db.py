@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from ledger import afterwards, recent, seals, sessions, urls
 from ledger.outages import explained, folder_unavailable
 from ledger.statement import InsertMany, insert_unless_there, tell_driver
-from ledger.writer import Writer
+from ledger.writer import SHARES, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -138,8 +138,12 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails under load ("database is locked") whatever the timeout.
-        reads = connection.get_execution_options().get("baton_reads", False)
-        tell_driver(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get(SHARES) and not connection.info.get(SHARES):
+            # What a savepoint could take back is kept in memory: in files it would cost the writes that sharing saves.
+            tell_driver(connection, "PRAGMA temp_store=MEMORY")
+            connection.info[SHARES] = True
+        tell_driver(connection, "BEGIN" if options.get("baton_reads") else "BEGIN IMMEDIATE")
         seals.begin(connection)
         afterwards.begin(connection)
 

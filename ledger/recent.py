@@ -25,7 +25,12 @@ _known: WeakKeyDictionary[Engine, dict[_Key, tuple[float, Any]]] = WeakKeyDictio
 
 def get(connection: Connection, kind: str, key: str) -> Any:
     """What was kept under this key; None if nothing was, or it is too long ago."""
-    until, value = _known.get(connection.engine, {}).get((kind, key), (0.0, None))
+    return of(connection.engine, kind, key)
+
+
+def of(engine: Engine, kind: str, key: str) -> Any:
+    """As `get`, of a ledger's engine, for who has no connection at hand."""
+    until, value = _known.get(engine, {}).get((kind, key), (0.0, None))
     return value if time.monotonic() < until else None
 
 

@@ -39,6 +39,9 @@ _OPEN_AGAIN = Statement(
 _SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")))
 
 
+BEGUN = "begun"
+"""Under this kind `recent` has what this process has pinned for runs that it began itself."""
+
 REMEMBERED = 10_000
 """Most entries of the cache of runs that this process knows to be followed."""
 
@@ -78,7 +81,7 @@ def begin(connection: Connection, request: BeginRun, began: Began, namespace: st
         updated_at=now,
     )
     if new:
-        recent.keep(connection, "pins", ref.trace, began)
+        recent.keep(connection, BEGUN, ref.trace, began)
         return None
     # After the insert, which waits for another transaction that is writing the same key.
     holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
@@ -136,9 +139,6 @@ def open_again(connection: Connection, trace: str) -> None:
 
 def find_pins(connection: Connection, trace: str) -> Began | None:
     """What a run family pinned when it was admitted; None if it was not."""
-    known: Began | None = recent.get(connection, "pins", trace)
-    if known is not None:
-        return known
     kept = _PINS.scalar(connection, of=trace)
     return None if kept is None else Began.read(kept)
 

@@ -26,6 +26,10 @@ LONGEST = 0.05
 answer."""
 
 
+SHARES = "baton_shares"
+"""The option of a connection whose transaction has several parts."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     """One transaction: what it does, and where its answer goes."""
@@ -108,7 +112,7 @@ class Writer:
         """
         ends, ran = time.monotonic() + LONGEST, list[_Job]()
         try:
-            with explained(), self._engine.connect() as connection:
+            with explained(), self._engine.connect().execution_options(**{SHARES: True}) as connection:
                 with connection.begin():
                     for job in jobs:
                         if ran and time.monotonic() >= ends:

@@ -24,7 +24,7 @@ from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.rules import Rule
-from ledger import feed, identity, runs
+from ledger import feed, identity, recent, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
 from ledger.money.spend import Scope
@@ -167,7 +167,9 @@ class Admission:
     async def of(self, trace: str) -> Began:
         """What a run of this family pinned, cached. Raises `NotFound` if the ledger has no such run."""
         if trace not in self._known:
-            began = await self._ledger.read(runs.find_pins, trace)
+            # As a rule this very worker has begun the run a moment ago.
+            began: Began | None = recent.of(self._ledger.engine, runs.BEGUN, trace)
+            began = began or await self._ledger.read(runs.find_pins, trace)
             if began is None:
                 raise NotFound(f"there is no run with trace {trace!r} in the ledger; was it restored from an older backup?")
             self.remember(trace, began)
