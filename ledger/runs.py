@@ -5,7 +5,7 @@ import json
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, null, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, literal, null, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
@@ -30,6 +30,11 @@ _TOTALS = Statement(
         func.coalesce(func.sum(turn.c.tokens_in + turn.c.tokens_out), 0).label("tokens"),
         func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
     ).where(turn.c.trace == bindparam("of"))
+)
+_SET_OUT = Statement(
+    update(run)
+    .where(run.c.trace == bindparam("of"), run.c.state == literal("admitted"))
+    .values(state=literal("working"), stage=literal("intake"), next=bindparam("following"))
 )
 _OPEN_AGAIN = Statement(
     update(run)
@@ -91,8 +96,7 @@ def begin(connection: Connection, request: BeginRun, began: Began, namespace: st
 
 def set_out(connection: Connection, trace: str, next: str) -> None:
     """Show an admitted run as its workflow has it from here on: its first step may fail for minutes and record nothing."""
-    fresh = update(run).where(run.c.trace == trace, run.c.state == "admitted")
-    connection.execute(fresh.values(state="working", stage="intake", next=plain(next)))
+    _SET_OUT.run(connection, of=trace, following=plain(next))
 
 
 def follow(connection: Connection, ref: RunRef, row: RunRow | None = None) -> RunState | None:

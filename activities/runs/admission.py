@@ -1,6 +1,8 @@
 """Admission of a run: its row, and the agents, gates and ceiling that it keeps until it ends."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -33,6 +35,9 @@ from ledger.tables import agent_version
 KEPT_IN_MEMORY = 2000
 """Most runs whose pins a worker caches; those of others are read from the ledger when needed."""
 
+FRESH = 1.0
+"""Seconds for which a worker takes it that there is still room for one more run of a project with the same agents."""
+
 
 class Admission:
     """What `begin_run` and a first model call share."""
@@ -52,6 +57,8 @@ class Admission:
         self._ceilings = ceilings
         self._choices = choices
         self._known: dict[str, Began] = {}
+        self._room: dict[tuple[str, date, frozenset[str]], float] = {}
+        """Until when there is taken to be room, by project, day and agents."""
 
     async def pins(self, request: BeginRun) -> Began:
         """The run's pins: what an earlier attempt pinned, else what is newest here.
@@ -73,8 +80,17 @@ class Admission:
     async def _check_room(self, request: BeginRun, began: Began) -> None:
         """Refuse a run that could only wait for money: raises a non-retryable `ApplicationError`."""
         now = started_at()
+        # Asked at most once a second for runs alike, however many start at the same moment; each of their calls is asked again.
+        alike = (request.run.project, now.date(), frozenset(pin.digest for pin in began.agents.values()))
+        if time.monotonic() < self._room.get(alike, 0.0):
+            return
+        asked = time.monotonic()
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
-        if found is not None and not await self._is_known(request):
+        if found is None:
+            if len(self._room) >= KEPT_IN_MEMORY:
+                self._room.clear()
+            self._room[alike] = asked + FRESH
+        elif not await self._is_known(request):
             await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)

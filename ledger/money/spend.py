@@ -63,6 +63,11 @@ _HELD = Statement(
 _ROW = Statement(select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update())
 """Locked until the commit: an attempt that answers late and the one that gives it up as lost must not both charge it."""
 
+_LEFT = Statement(
+    select(reservation.c.id).where(
+        reservation.c.state == literal("held"), reservation.c.scopes.like(bindparam("listed"), escape="/")
+    )
+)
 _MARK = Statement(
     update(reservation)
     .where(reservation.c.id == bindparam("wanted"))
@@ -255,13 +260,12 @@ def errors_among(connection: Connection, call_keys: Collection[str], model: str,
 
 def close_left_over(connection: Connection, trace: str) -> None:
     """Mark what killed attempts of an ended run still hold as lost. One that answers after all corrects its own row."""
-    query = select(reservation.c.id).where(
-        # With its quotes, as in the stored list: the trace of another run may begin with the same letters.
-        reservation.c.state == "held",
-        reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True),
-    )
-    for left in list(connection.execute(query).scalars()):
-        close(connection, left, "lost")
+    # With its quotes, as in the stored list: the trace of another run may begin with the same letters.
+    whole = json.dumps(f"run:{trace}")
+    for special in "/%_":
+        whole = whole.replace(special, f"/{special}")
+    for left in _LEFT.all(connection, listed=f"%{whole}%"):
+        close(connection, left.id, "lost")
 
 
 def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
