@@ -21,9 +21,13 @@ T = TypeVar("T")
 MOST = 32
 """Most transactions that share one commit."""
 
-LONGEST = 0.05
+LONGEST = 0.01
 """Seconds after which no further transaction joins a commit: other processes wait for the same lock, and the first for its
 answer."""
+
+PAUSE = 0.001
+"""Seconds between a shared commit and the next transaction. SQLite's lock knows no queue: who waits for it looks again now and
+then, and would hardly ever find it free between long transactions that follow each other at once."""
 
 
 SHARES = "baton_shares"
@@ -85,6 +89,8 @@ class Writer:
             for loop in {job.loop for job in done}:
                 # One wake-up for all of them, who are answered in the order in which they came.
                 _tell(loop, [job for job in done if job.loop is loop])
+            if len(done) > 1:
+                time.sleep(PAUSE)
 
     def _taken(self) -> list[_Job]:
         """What is queued and may share a commit; nothing, and this thread has ended, where the queue is empty."""

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ def shared(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(sqlite_url, tmp_path / "artifacts")
     yield opened
     opened.close()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is now, those that wait share a commit."""
+    monkeypatch.setattr(writer, "LONGEST", 60.0)
 
 
 class Commits:
@@ -242,6 +249,23 @@ async def test_a_locked_database_is_told_to_all_that_wait_for_it(
         ledger.close()
 
 
+async def test_others_find_the_lock_free_between_shared_commits(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each shared commit the writer pauses, so that who looks now and then finds the lock free; after others it does
+    not."""
+    pauses: list[float] = []
+    real = time.sleep
+
+    def slept(seconds: float) -> None:
+        if threading.current_thread().name.startswith("ledger-writer"):
+            pauses.append(seconds)
+        real(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept)
+    monkeypatch.setattr(writer, "MOST", 2)
+    await together(shared, [adds("a")] * 4)
+    assert pauses == [writer.PAUSE] * 2
+
+
 async def test_an_error_that_no_future_takes_keeps_nobody_waiting(shared: Ledger) -> None:
     """StopIteration becomes an error of its own, and those behind it get their answers."""
 
@@ -325,9 +349,10 @@ KILLED = """
 import asyncio, os, signal, sys, threading
 from pathlib import Path
 from sqlalchemy import event
-from ledger import runs
+from ledger import runs, writer
 from ledger.db import Ledger
 
+writer.LONGEST = 60.0
 url, folder = sys.argv[1:]
 ledger = Ledger(url, Path(folder))
 parts = []
