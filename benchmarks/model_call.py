@@ -50,12 +50,12 @@ class ModelCall:
         policy = load_policy(HOME / "policy.toml")
         ceilings = Ceilings(run_usd=10**9, agent_day_usd=10**9, month_usd=10**9)
         self._pin = catalogue.newest(STAGES[0][1]).pin(catalogue.routes.classes[MODEL])
-        admission = Admission(ledger, catalogue, policy, ceilings, lambda _: self._pin.choices)
-        self._models = Models(ledger, catalogue, {"scripted": Instant()}, ceilings, admission, "bench")
+        self.admission = Admission(ledger, catalogue, policy, ceilings, lambda _: self._pin.choices)
+        self.models = Models(ledger, catalogue, {"scripted": Instant()}, ceilings, self.admission, "bench")
 
     async def __call__(self, number: int) -> None:
         """One call. Each number is a turn of its own."""
         task = BenchTask(instruction=INSTRUCTION).stored().decode()
         run = RunRef(trace=f"trace-{number % RUNS}", workflow_id="bench", path=f"stage/{number}")
         request: Any = CallModel(run=run, agent=self._pin.ref, choices=self._pin.choices, task=task)
-        await ActivityEnvironment().run(self._models.call_model, request)
+        await ActivityEnvironment().run(self.models.call_model, request)

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, select, u
 
 from contracts.base import ArtifactRef, sha256
 from contracts.errors import BatonError, NotFound
+from ledger import recent
 from ledger.db import insert_once, now_us
 from ledger.outages import folder_unavailable
 from ledger.statement import Statement
@@ -56,6 +57,8 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
     """Store some bytes and return their digest and size. Storing the same bytes again changes nothing."""
     digest = sha256(data)
     large = len(data) > IN_ROW
+    if not large and recent.get(connection, "artifact", digest) is not None:
+        return ArtifactRef(digest=digest, size=len(data), media_type=media_type)
     now, body, file = now_us(), None if large else data, digest if large else ""
     # The row first: it is locked from here to the commit, so that retention cannot remove the file in between.
     new = insert_once(
@@ -70,6 +73,7 @@ def put(connection: Connection, files: Path, data: bytes, media_type: str = "tex
             _write_file(location(files, digest), data)
         except OSError as error:
             raise folder_unavailable(files, error) from None
+    recent.keep(connection, "artifact", digest, value=True)
     return ArtifactRef(digest=digest, size=len(data), media_type=media_type)
 
 

@@ -15,9 +15,10 @@ from sqlalchemy import Connection as Connection  # re-exported for modules that 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from ledger import seals, sessions, urls
+from ledger import afterwards, recent, seals, sessions, urls
 from ledger.outages import explained, folder_unavailable
-from ledger.statement import insert_unless_there, tell_driver
+from ledger.statement import InsertMany, insert_unless_there, tell_driver
+from ledger.writer import SHARES, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,15 +63,15 @@ class Ledger:
         self.files = files
         self.engine = _engine(url)
         # One writer: SQLite allows no more, and a queue before it costs nothing (docs/decisions/0002-one-writer-thread.md).
-        self._writer = ThreadPoolExecutor(1, "ledger-writer")
+        self._writer = Writer(self.engine, lambda function, *args, **kwargs: self.tx_now(function, *args, **kwargs))
         self._reader = ThreadPoolExecutor(1, "ledger-reader")
 
     async def tx(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function(connection, …)` in one transaction and commit it. Cancelling the caller neither stops nor undoes it."""
-        work = asyncio.get_running_loop().run_in_executor(self._writer, lambda: self.tx_now(function, *args, **kwargs))
-        # Shielded: a cancelled caller would withdraw a function that is still queued but not one that has begun, and could
-        # not tell which it was.
-        return await asyncio.shield(work)
+        """Run `function(connection, …)` in one transaction and commit it. Cancelling the caller neither stops nor undoes it.
+
+        On SQLite those that wait for the writer at the same moment share a commit; each stands or falls alone.
+        """
+        return await self._writer.run(function, *args, **kwargs)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, …)` without taking the write lock. It must only read."""
@@ -82,15 +83,20 @@ class Ledger:
         with explained():
             for _ in range(DEADLOCKS):
                 try:
-                    with self.engine.begin() as connection:
-                        return function(connection, *args, **kwargs)
+                    return self._committed(function, *args, **kwargs)
                 except OperationalError as error:
                     # Of an aborted transaction nothing has taken effect, so it can run again at once.
                     if not _is_deadlock(error):
                         raise
             # The last try, outside the loop: another deadlock goes to the caller, and Temporal retries with a back-off.
-            with self.engine.begin() as connection:
-                return function(connection, *args, **kwargs)
+            return self._committed(function, *args, **kwargs)
+
+    def _committed(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.engine.connect() as connection:
+            with connection.begin():
+                result = function(connection, *args, **kwargs)
+            afterwards.committed(connection)
+            return result
 
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, on this thread."""
@@ -100,7 +106,7 @@ class Ledger:
 
     def close(self) -> None:
         """Finish what is queued and give the connections back. Safe to call twice."""
-        self._writer.shutdown()
+        self._writer.close()
         self._reader.shutdown()
         self.engine.dispose()
 
@@ -121,6 +127,7 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
+        recent.forget(engine)
         # The driver would begin transactions late, before the first write only; we begin them ourselves, below.
         connection.isolation_level = None
         _use_wal(connection)
@@ -131,9 +138,14 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails under load ("database is locked") whatever the timeout.
-        reads = connection.get_execution_options().get("baton_reads", False)
-        tell_driver(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get(SHARES) and not connection.info.get(SHARES):
+            # What a savepoint could take back is kept in memory: in files it would cost the writes that sharing saves.
+            tell_driver(connection, "PRAGMA temp_store=MEMORY")
+            connection.info[SHARES] = True
+        tell_driver(connection, "BEGIN" if options.get("baton_reads") else "BEGIN IMMEDIATE")
         seals.begin(connection)
+        afterwards.begin(connection)
 
     return engine
 
@@ -150,12 +162,14 @@ def _postgresql(url: URL) -> Engine:
     # First of all listeners: SQLAlchemy's own asks the database, and cannot read the answers of some.
     @event.listens_for(engine, "connect", insert=True)
     def _prepare(connection: Any, record: Any) -> None:
+        recent.forget(engine)
         sessions.begin_session(connection, record.info, settings)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         sessions.begin_transaction(connection, settings)
         seals.begin(connection)
+        afterwards.begin(connection)
 
     return engine
 
@@ -181,8 +195,7 @@ def _is_deadlock(error: OperationalError) -> bool:
 def insert_each_once(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert those rows whose keys do not exist yet. All rows have the same columns."""
     if rows:
-        statement = insert_unless_there(connection.dialect.name, table, tuple(rows[0]))
-        statement.run_each(connection, [plain_row(row) for row in rows])
+        InsertMany(table, tuple(rows[0]), unless_there=True).run(connection, [plain_row(row) for row in rows])
 
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:

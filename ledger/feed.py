@@ -13,8 +13,9 @@ from contracts.ids import w3c_span_id, w3c_trace_id
 from contracts.runs import WHEN_WRITTEN, FeedLine, Note, RunRef
 from ledger import notices, seals
 from ledger.db import from_us, instant, plain, plain_row, to_us
-from ledger.statement import Statement
-from ledger.tables import feed, feed_head, run
+from ledger.run_rows import RunRow, locked, write
+from ledger.statement import Among, InsertMany, Statement
+from ledger.tables import feed, feed_head
 
 CHAINED = (
     *("key", "trace", "run", "path", "project", "stage", "actor", "channel", "authenticated"),
@@ -28,26 +29,34 @@ A line's number is covered by its place in the chain; its tracing ids are derive
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-_END_OF_RUN = Statement(select(run.c.feed_hash).where(run.c.trace == bindparam("of")).with_for_update())
 _END_OF_FEED = Statement(select(feed.c.hash).where(feed.c.trace == bindparam("of")).order_by(feed.c.seq.desc()).limit(1))
 _TAKE_NUMBERS = Statement(
     update(feed_head).values(seq=feed_head.c.seq + bindparam("by", type_=BigInteger)).returning(feed_head.c.seq)
 )
-_KNOWN = Statement(select(feed.c.key).where(feed.c.key == bindparam("wanted")))
-_INSERT = Statement(feed.insert(), [column.name for column in feed.c])
-_MOVE_END = Statement(update(run).where(run.c.trace == bindparam("of")).values(feed_hash=bindparam("end")))
+_KNOWN = Among(feed.c.key)
+_INSERT = InsertMany(feed, [column.name for column in feed.c])
 
 
-def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens: int = 0, usd_micros: int = 0) -> None:
+def append(
+    connection: Connection,
+    ref: RunRef,
+    notes: Sequence[Note],
+    *,
+    tokens: int = 0,
+    usd_micros: int = 0,
+    row: RunRow | None = None,
+) -> None:
     """Add lines, each once per key. Call this last in a transaction: it locks the one counter row that all writers share.
 
     `seq` comes from that counter and not from an auto-increment: lines become visible in the order of their numbers, so a
     reader that resumes after a number misses none. `tokens` and `usd_micros` go to the last line. What a line `tells` becomes
-    a notice under its number.
+    a notice under its number. `row` is the run's, if the caller has locked it: the end of the chain is left there for the
+    caller to write.
     """
     if not notes:
         return
-    previous = _end_of_run(connection, ref.trace)
+    # The run's row is locked before the counter, as in every transaction: other orders would deadlock.
+    end = row or locked(connection, ref.trace)
     # The counter is locked until the commit and nobody else can write lines, so a key that is unknown now stays unknown.
     last = _TAKE_NUMBERS.scalar(connection, by=len(notes))
     fresh = _without_known(connection, notes)
@@ -57,7 +66,7 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
     if not fresh:
         return
     # A run that was not admitted has no row: the end of its chain is found among its lines.
-    previous = previous or _END_OF_FEED.scalar(connection, of=ref.trace) or ""
+    previous = (end.feed_hash if end is not None else _END_OF_FEED.scalar(connection, of=ref.trace)) or ""
     fresh = _dated(connection, fresh)
     fresh[-1] = _sealing(fresh[-1], seals.taken(connection, ref.trace))
     rows = []
@@ -65,8 +74,11 @@ def append(connection: Connection, ref: RunRef, notes: Sequence[Note], *, tokens
         cost = (tokens, usd_micros) if number == last else (0, 0)
         rows.append({"seq": number} | _row(ref, note, previous, *cost))
         previous = rows[-1]["hash"]
-    _INSERT.run_each(connection, rows)
-    _MOVE_END.run(connection, of=ref.trace, end=previous)
+    _INSERT.run(connection, rows)
+    if end is not None:
+        end.feed_hash = end.values["feed_hash"] = previous
+        if row is None:
+            write(connection, end)
     notices.add(connection, ref, list(enumerate(fresh, last - len(fresh) + 1)))
 
 
@@ -106,19 +118,10 @@ def find(connection: Connection, key: str) -> FeedLine | None:
     return None if row is None else as_line(row)
 
 
-def _end_of_run(connection: Connection, trace: str) -> str:
-    """The hash of a run's last line; "" where the run has none yet, or no row (one that was not admitted).
-
-    Locks the run's row before the counter, as does every transaction that changes the row first: two that locked them in
-    different orders would deadlock.
-    """
-    return _END_OF_RUN.scalar(connection, of=trace) or ""
-
-
 def _without_known(connection: Connection, notes: Sequence[Note]) -> list[Note]:
     """The notes whose keys are not in the feed, each key once."""
     by_key = {plain(note.key): note for note in reversed(notes)}
-    known = {key for key in by_key if _KNOWN.scalar(connection, wanted=key) is not None}
+    known = _KNOWN.find(connection, by_key)
     return [note for note in notes if plain(note.key) not in known and by_key[plain(note.key)] is note]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, select, tuple_, update
 
 from contracts.errors import NotFound
 from contracts.gate_requests import AdmitDecision, OpenGate
@@ -17,8 +17,14 @@ from contracts.signing import SignedDecision
 from contracts.work import digest_of_made
 from ledger import lineage, resets, seals
 from ledger.db import from_us, in_parts, insert_once, now_us, to_us
+from ledger.statement import Statement
 from ledger.tables import action, decision, gate, run
 
+_CLOSE_ALL = Statement(
+    update(gate)
+    .where(gate.c.trace == bindparam("of"), gate.c.state == literal("open"))
+    .values(state=literal("cancelled"), closed_at=bindparam("now", type_=BigInteger))
+)
 _UNDECIDED = ("expired", "cancelled", "released")
 """States of a gate that closed without a person."""
 
@@ -266,8 +272,7 @@ def expire(connection: Connection, view: GateView, how: Literal["expired", "canc
 
 def close_left_over(connection: Connection, trace: str) -> None:
     """Close the gates of a run that has ended: nobody waits at them any more."""
-    query = update(gate).where(gate.c.trace == trace, gate.c.state == "open")
-    connection.execute(query.values(state="cancelled", closed_at=now_us()))
+    _CLOSE_ALL.run(connection, of=trace, now=now_us())
 
 
 def open_gates(connection: Connection, project: str | None = None, trace: str | None = None) -> list[GateView]:

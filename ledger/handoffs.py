@@ -7,15 +7,16 @@ came from the one would count as come from the other.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, literal, or_, select
 
 from contracts.errors import NotFound
 from contracts.handoff import Handoff
+from ledger import recent
 from ledger.db import insert_each_once, insert_once, now_us, rows_with
-from ledger.statement import Statement
+from ledger.statement import Among, Statement
 from ledger.tables import claim, edge, gate, handoff, tool_result
 
 Relation = Literal["used", "generated", "derived", "undoes"]
@@ -29,7 +30,7 @@ _MADE_FROM = Statement(
     .where(edge.c.parent == bindparam("wanted"), edge.c.relation == "derived", handoff.c.contract == bindparam("kind"))
     .order_by(handoff.c.at, handoff.c.path)
 )
-_WAS_MADE = Statement(select(edge.c.child).where(edge.c.child == bindparam("wanted")).limit(1))
+_WERE_MADE = Among(edge.c.child)
 _LET_ON = Statement(
     select(gate.c.gate)
     .where(
@@ -62,9 +63,11 @@ def made(trace: str, digest: str) -> str:
     return f"{trace}/{digest}"
 
 
-def put(connection: Connection, new: Handoff[Any], digest: str, stored: bytes) -> None:
-    """Store a handoff and what it was made from. Safe to call twice."""
-    insert_once(
+def put(
+    connection: Connection, new: Handoff[Any], digest: str, stored: bytes, others: Sequence[Mapping[str, str]] = ()
+) -> None:
+    """Store a handoff and what it was made from. Safe to call twice. `others` are edges that are stored with its own."""
+    fresh = insert_once(
         connection,
         handoff,
         id=new.id,
@@ -80,6 +83,8 @@ def put(connection: Connection, new: Handoff[Any], digest: str, stored: bytes) -
         version=new.producer.version,
         model=new.producer.model,
     )
+    if fresh:
+        recent.keep(connection, "handoff", new.id, new)
     doubtful = set(new.unsupported)
     rows = [
         {"handoff": new.id, "position": at, "supported": at not in doubtful, **one.model_dump(include=_CLAIMED)}
@@ -88,7 +93,8 @@ def put(connection: Connection, new: Handoff[Any], digest: str, stored: bytes) -
     insert_each_once(connection, claim, rows)
     # The step ran because a person had let the run go on: what they decided is one of its origins.
     decided = let_on_by(connection, new.trace)
-    link(connection, new.id, "derived", [*own(connection, new.trace, new.inputs), *decided])
+    of_own = edges(new.id, "derived", [*own(connection, new.trace, new.inputs), *decided])
+    insert_each_once(connection, edge, [*of_own, *others])
 
 
 def let_on_by(connection: Connection, trace: str) -> list[str]:
@@ -99,7 +105,17 @@ def let_on_by(connection: Connection, trace: str) -> list[str]:
 
 def link(connection: Connection, child: str, relation: Relation, parents: Iterable[str]) -> None:
     """Record that `child` came from `parents`. Safe to call twice."""
-    insert_each_once(connection, edge, [{"child": child, "relation": relation, "parent": parent} for parent in parents])
+    insert_each_once(connection, edge, edges(child, relation, parents))
+
+
+def edges(child: str, relation: Relation, parents: Iterable[str]) -> list[dict[str, str]]:
+    """The edges that say that `child` came from `parents`, for `record`."""
+    return [{"child": child, "relation": relation, "parent": parent} for parent in parents]
+
+
+def record(connection: Connection, some: Sequence[Mapping[str, str]]) -> None:
+    """Record edges. Safe to call twice."""
+    insert_each_once(connection, edge, some)
 
 
 def derive(connection: Connection, trace: str, digest: str, parents: Iterable[str]) -> None:
@@ -109,7 +125,9 @@ def derive(connection: Connection, trace: str, digest: str, parents: Iterable[st
 
 def own(connection: Connection, trace: str, ids: Iterable[str]) -> list[str]:
     """The ids, with `made` in place of the digest of each artifact that this run made."""
-    return [made(trace, one) if _WAS_MADE.scalar(connection, wanted=made(trace, one)) else one for one in ids]
+    by_made = {made(trace, one): one for one in ids}
+    there = _WERE_MADE.find(connection, by_made)
+    return [name if name in there else one for name, one in by_made.items()]
 
 
 def among(connection: Connection, trace: str, ids: Iterable[str]) -> set[str]:
@@ -131,6 +149,9 @@ def tainted_by(connection: Connection, source: str) -> list[str]:
 
 def get(connection: Connection, handoff_id: str) -> Handoff[Any]:
     """One handoff. Raises `NotFound`."""
+    known: Handoff[Any] | None = recent.get(connection, "handoff", handoff_id)
+    if known is not None:
+        return known
     body = _BODY.scalar(connection, wanted=handoff_id)
     if body is None:
         raise NotFound(f"there is no handoff {handoff_id[:12]}…")

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, literal, select, update
 
+from ledger.statement import Statement
 from ledger.tables import identity
 
 HERE = identity.c.id == 1
+
+_FIND = Statement(select(identity.c.ledger, identity.c.namespace, identity.c.server).where(identity.c.id == literal(1)))
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Identity:
 
 def find(connection: Connection) -> Identity:
     """This ledger's identity. A copy that is restored keeps it."""
-    row = connection.execute(select(identity.c.ledger, identity.c.namespace, identity.c.server).where(HERE)).one()
+    row = _FIND.first(connection)
+    assert row is not None, "every ledger has one from its first migration on"
     return Identity(row.ledger, row.namespace, row.server)
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, literal, or_, select, update
 
 from contracts.actions import SETTLED, Receipt, Relayed
 from contracts.relay import Relaying
@@ -17,6 +17,7 @@ from ledger import seals
 from ledger.actions import ITS_RUNS_OWN, MAY_HAPPEN, unheld
 from ledger.db import plain, server_us
 from ledger.pauses import holds_run_of
+from ledger.statement import Statement
 from ledger.tables import action, counter, run
 
 PART = "relay"
@@ -30,6 +31,19 @@ OPEN = ("approved", "sending")
 
 TRIED = (*OPEN, "held")
 """States of what the relay tries. What is held keeps nothing behind it waiting, so it may lose its turn."""
+
+
+_LEFT = Statement(
+    select(action)
+    .where(
+        action.c.trace == bindparam("of"),
+        or_(
+            *(action.c.relay == literal(how) for how in ("handed", "swept")),
+            and_(action.c.relay != literal(""), or_(*(action.c.state == literal(state) for state in TRIED))),
+        ),
+    )
+    .order_by(action.c.handed_at, action.c.order, action.c.key)
+)
 
 
 @dataclass(frozen=True)
@@ -183,9 +197,7 @@ def run_of(connection: Connection, trace: str) -> RunRef:
 
 def outcomes(connection: Connection, trace: str) -> tuple[Receipt, ...]:
     """What a run has left to the relay, as it is now. What it waited for itself is not among it, unless it is still open."""
-    left = or_(action.c.relay.in_(("handed", "swept")), and_(action.c.relay != "", action.c.state.in_(TRIED)))
-    query = select(action).where(action.c.trace == trace, left).order_by(action.c.handed_at, action.c.order, action.c.key)
-    return tuple(_outcome(row) for row in connection.execute(query))
+    return tuple(_outcome(row) for row in _LEFT.all(connection, of=trace))
 
 
 def _outcome(row: Row[Any]) -> Receipt:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from contracts.runs import WHEN_WRITTEN, Note, RunRef
-from ledger import artifacts, feed
+from ledger import artifacts, feed, recent
 from ledger.db import from_us, server_us
 from ledger.outages import folder_unavailable
 from ledger.statement import Statement
@@ -104,6 +104,8 @@ def _files(connection: Connection, files: Path, trace: str, before: int) -> int:
         if removed is None:
             continue
         size += int(removed)
+        # At once, not after the commit: who stores them again from here on has to wait for this row.
+        recent.forget(connection.engine)
         file = artifacts.location(files, digest)
         try:
             # Before the commit: while the row is locked nobody stores the same bytes. Undone, the next round repeats it.

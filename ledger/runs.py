@@ -5,14 +5,16 @@ import json
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, Connection, Engine, Row, Text, bindparam, func, null, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, literal, null, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
 from contracts.journal import BeginRun
 from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
+from ledger import afterwards, recent
 from ledger.db import insert_once, now_us, plain, server_us
+from ledger.run_rows import RunRow, locked, write
 from ledger.statement import Statement
 from ledger.tables import counter, run, scope, turn
 
@@ -22,7 +24,6 @@ _HOLDER = Statement(
     )
 )
 _PINS = Statement(select(run.c.pins).where(run.c.trace == bindparam("of")))
-_STATE = Statement(select(run.c.state, run.c.change_number, run.c.run_ids).where(run.c.trace == bindparam("of")))
 _TOTALS = Statement(
     select(
         func.count().label("calls"),
@@ -30,16 +31,10 @@ _TOTALS = Statement(
         func.coalesce(func.sum(turn.c.usd_micros), 0).label("usd_micros"),
     ).where(turn.c.trace == bindparam("of"))
 )
-_RUN_IDS = Statement(
-    select(run.c.run_ids, run.c.state)
-    .where(run.c.trace == bindparam("of"), run.c.workflow_id == bindparam("root"))
-    .with_for_update()
-)
-_FOLLOW = Statement(
+_SET_OUT = Statement(
     update(run)
-    .where(run.c.trace == bindparam("of"))
-    # A reset run counts its changes from the point to which it went back.
-    .values(run_ids=bindparam("ids"), updated_at=bindparam("now"), change_number=0)
+    .where(run.c.trace == bindparam("of"), run.c.state == literal("admitted"))
+    .values(state=literal("working"), stage=literal("intake"), next=bindparam("following"))
 )
 _OPEN_AGAIN = Statement(
     update(run)
@@ -49,35 +44,13 @@ _OPEN_AGAIN = Statement(
 _SPENT = Statement(select(scope.c.spent).where(scope.c.id == bindparam("wanted")))
 
 
+BEGUN = "begun"
+"""Under this kind `recent` has what this process has pinned for runs that it began itself."""
+
 REMEMBERED = 10_000
 """Most entries of the cache of runs that this process knows to be followed."""
 
 _followed: WeakKeyDictionary[Engine, set[tuple[str, str, str]]] = WeakKeyDictionary()
-
-
-_NOT_NUMBERED = 2**62
-"""Above every number."""
-
-
-@functools.cache
-def _change_to(state: RunState | None) -> Statement:
-    """The conditional move to a state: a final state stays, whoever comes later, and so does what a newer change has written.
-
-    A value of None leaves its column as it is.
-    """
-    kept = {
-        name: func.coalesce(bindparam(f"to_{name}", type_=Text), run.c[name])
-        for name in ("state", "stage", "waiting_for", "next")
-    }
-    may_move = or_(*(run.c.state == before for before in _before(state)))
-    return Statement(
-        update(run)
-        .where(run.c.trace == bindparam("of"), may_move)
-        # Equal is the same one again, because its activity was repeated. The last run is the one that counts after a reset.
-        .where(run.c.change_number <= bindparam("at_most"), run.c.run_ids.like(bindparam("ends_with")))
-        .values(change_number=func.coalesce(bindparam("number", type_=BigInteger), run.c.change_number))
-        .values(updated_at=bindparam("now"), ended_at=bindparam("ended", type_=BigInteger), **kept)
-    )
 
 
 def begin(connection: Connection, request: BeginRun, began: Began, namespace: str = "") -> str | None:
@@ -89,7 +62,7 @@ def begin(connection: Connection, request: BeginRun, began: Began, namespace: st
     # A run without a request key gets a unique one, so that the index can be unique for all.
     key = plain(request.request_key or f"trace:{ref.trace}")
     now = now_us()
-    insert_once(
+    new = insert_once(
         connection,
         run,
         trace=ref.trace,
@@ -112,6 +85,9 @@ def begin(connection: Connection, request: BeginRun, began: Began, namespace: st
         started_at=now,
         updated_at=now,
     )
+    if new:
+        recent.keep(connection, BEGUN, ref.trace, began)
+        return None
     # After the insert, which waits for another transaction that is writing the same key.
     holder = _HOLDER.first(connection, of_project=ref.project, with_key=key)
     assert holder is not None, "it was inserted or found just now"
@@ -120,36 +96,44 @@ def begin(connection: Connection, request: BeginRun, began: Began, namespace: st
 
 def set_out(connection: Connection, trace: str, next: str) -> None:
     """Show an admitted run as its workflow has it from here on: its first step may fail for minutes and record nothing."""
-    fresh = update(run).where(run.c.trace == trace, run.c.state == "admitted")
-    connection.execute(fresh.values(state="working", stage="intake", next=plain(next)))
+    _SET_OUT.run(connection, of=trace, following=plain(next))
 
 
-def follow(connection: Connection, ref: RunRef) -> RunState | None:
+def follow(connection: Connection, ref: RunRef, row: RunRow | None = None) -> RunState | None:
     """Record that the run goes on as another run of its chain. If it had ended it was reset, and is open again.
 
     Returns the state that it had ended in, else None. Safe to call twice. Does nothing for children, whose workflow id is
-    not the row's.
+    not the row's. `row` is the run's, if the caller has locked it.
     """
     asks = (ref.trace, ref.workflow_id, ref.run_id)
-    followed = _followed.setdefault(connection.engine, set())
     # Called with every commit of every activity, so the answer is cached in this process.
-    if not ref.run_id or asks in followed:
+    if not ref.run_id or asks in _followed.get(connection.engine, ()):
         return None
-    row = _RUN_IDS.first(connection, of=ref.trace, root=ref.workflow_id)
-    known: list[str] = [] if row is None else json.loads(row.run_ids)
-    if row is None or ref.run_id in known:
-        # Cached when it is read and not when it is added: that transaction can still fail.
-        if len(followed) >= REMEMBERED:
-            followed.clear()
-        followed.add(asks)
+    row = row or locked(connection, ref.trace)
+    is_root = row is not None and row.workflow_id == ref.workflow_id
+    if row is None or not is_root or ref.run_id in json.loads(row.run_ids):
+        # Only once this is committed: it may have been added in the same transaction, which can still fail.
+        followed = _followed.setdefault(connection.engine, set())
+        afterwards.call(connection, functools.partial(_remember, followed, asks))
         return None
-    # Children never get here: the row names the workflow id of the root.
-    _FOLLOW.run(connection, of=ref.trace, ids=json.dumps([*known, ref.run_id]), now=now_us())
+    # Children never get here: the row names the workflow id of the root. A reset run counts its changes from the point to
+    # which it went back.
+    chain = json.dumps([*json.loads(row.run_ids), ref.run_id])
+    row.run_ids, row.change_number = chain, 0
+    row.values |= {"run_ids": chain, "updated_at": now_us(), "change_number": 0}
+    write(connection, row)
     if row.state not in FINAL:
         return None
     open_again(connection, ref.trace)
-    ended: RunState = row.state
+    ended = row.state
+    row.state = "working"
     return ended
+
+
+def _remember(followed: set[tuple[str, str, str]], asks: tuple[str, str, str]) -> None:
+    if len(followed) >= REMEMBERED:
+        followed.clear()
+    followed.add(asks)
 
 
 def open_again(connection: Connection, trace: str) -> None:
@@ -163,34 +147,44 @@ def find_pins(connection: Connection, trace: str) -> Began | None:
     return None if kept is None else Began.read(kept)
 
 
-def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
+def change(connection: Connection, ref: RunRef, wanted: RunChange, row: RunRow | None = None) -> str | None:
     """Change the run's row. Returns None, or why the move is forbidden.
 
     A change that is older than what the row has, or of a run that a reset has replaced, is left out without a word. A forbidden
-    move changes nothing and raises nothing: what was paid for in the same transaction must be kept.
+    move changes nothing and raises nothing: what was paid for in the same transaction must be kept. With `row`, which the
+    caller has locked, it is left to the caller to `write` it.
     """
-    # When a run has ended is by the database's clock, as retention is.
-    now = server_us(connection) if wanted.state in FINAL else now_us()
-    values = {f"to_{name}": plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
-    values |= {"now": now, "ended": now if wanted.state in FINAL else None}
-    values |= {"number": wanted.nth or None, "at_most": wanted.nth or _NOT_NUMBERED}
-    values["ends_with"] = f'%"{ref.run_id}"]' if ref.run_id else "%"
-    if wanted.state in FINAL:
-        values["to_waiting_for"] = ""
-    if _change_to(wanted.state).run(connection, of=ref.trace, **values) == 1:
+    here = row or locked(connection, ref.trace)
+    state = "unknown" if here is None else here.state
+    if here is not None and state in _before(wanted.state) and not _is_behind(here, ref, wanted):
+        here.values |= _moved(connection, wanted)
+        here.state, here.change_number = wanted.state or here.state, wanted.nth or here.change_number
+        if row is None:
+            write(connection, here)
         return None
-    # Read only if nothing moved: as a rule one statement is enough.
-    row = _STATE.first(connection, of=ref.trace)
-    state = "unknown" if row is None else row.state
-    if row is not None and (state == wanted.state or _is_behind(row, ref, wanted)):
+    if here is not None and (state == wanted.state or _is_behind(here, ref, wanted)):
         return None
     return f"the run is {state} and {f'cannot become {wanted.state}' if wanted.state else 'can no longer change'}"
 
 
-def _is_behind(row: Row[Any], ref: RunRef, wanted: RunChange) -> bool:
-    """True for a change that another one has overtaken."""
+def _moved(connection: Connection, wanted: RunChange) -> dict[str, Any]:
+    """The columns of a change that may be made. A value of None leaves its column as it is."""
+    ends = wanted.state in FINAL
+    # When a run has ended is by the database's clock, as retention is.
+    now = server_us(connection) if ends else now_us()
+    values: dict[str, Any] = {name: plain(getattr(wanted, name)) for name in ("state", "stage", "waiting_for", "next")}
+    values |= {"change_number": wanted.nth or None} | ({"waiting_for": ""} if ends else {})
+    return {name: value for name, value in values.items() if value is not None} | {
+        "updated_at": now,
+        "ended_at": now if ends else None,
+    }
+
+
+def _is_behind(row: RunRow, ref: RunRef, wanted: RunChange) -> bool:
+    """True for a change that another one has overtaken. Equal is the same one again, because its activity was repeated."""
+    # The last run is the one that counts after a reset.
     replaced = bool(ref.run_id) and json.loads(row.run_ids)[-1:] != [ref.run_id]
-    return replaced or 0 < wanted.nth < int(row.change_number)
+    return replaced or 0 < wanted.nth < row.change_number
 
 
 def _before(state: RunState | None) -> list[str]:

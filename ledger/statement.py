@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Connection, Row, Table
+from sqlalchemy import ClauseElement, ColumnElement, Connection, Row, Table, bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
@@ -125,6 +125,57 @@ def tell_driver(connection: Connection, text: str) -> None:
     """Run one statement without parameters and without a result, such as BEGIN. Errors are SQLAlchemy's."""
     with _as_sqlalchemy_says(connection, text):
         _driver(connection).execute(text)
+
+
+SOME = 16
+"""Most rows or keys of one statement that is kept compiled."""
+
+
+class InsertMany:
+    """An INSERT of any number of rows with these columns, as few statements as that takes."""
+
+    def __init__(self, table: Table, columns: Sequence[str], *, unless_there: bool = False) -> None:
+        """With `unless_there` it does nothing for a row whose key exists."""
+        self._table, self._columns, self._unless_there = table, tuple(columns), unless_there
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows. Values must be of types that drivers take unchanged."""
+        for first in range(0, len(rows), SOME):
+            some = rows[first : first + SOME]
+            values = {f"{name}__{at}": row[name] for at, row in enumerate(some) for name in self._columns}
+            _insert_many(connection.dialect.name, self._table, self._columns, len(some), self._unless_there).run(
+                connection, **values
+            )
+
+
+@functools.cache
+def _insert_many(dialect: str, table: Table, columns: tuple[str, ...], count: int, unless_there: bool) -> Statement:
+    of_column = {name: table.c[name].type for name in columns}
+    rows = [{name: bindparam(f"{name}__{at}", type_=of_column[name]) for name in columns} for at in range(count)]
+    made = (sqlite if dialect == "sqlite" else postgresql).insert(table).values(rows)
+    return Statement(made.on_conflict_do_nothing() if unless_there else made)
+
+
+class Among:
+    """Which of some keys a column has: one statement for up to `SOME` of them."""
+
+    def __init__(self, column: ColumnElement[str]) -> None:
+        self._column = column
+
+    def find(self, connection: Connection, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that are there."""
+        wanted, found = list(dict.fromkeys(keys)), set[str]()
+        for first in range(0, len(wanted), SOME):
+            some = wanted[first : first + SOME]
+            rows = _among(self._column, len(some)).all(connection, **{f"key__{at}": key for at, key in enumerate(some)})
+            found.update(row[0] for row in rows)
+        return found
+
+
+@functools.cache
+def _among(column: ColumnElement[str], count: int) -> Statement:
+    wanted = (bindparam(f"key__{at}", type_=column.type) for at in range(count))
+    return Statement(select(column).where(or_(*(column == one for one in wanted))).distinct())
 
 
 @functools.cache

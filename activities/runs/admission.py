@@ -1,6 +1,8 @@
 """Admission of a run: its row, and the agents, gates and ceiling that it keeps until it ends."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -24,7 +26,7 @@ from contracts.journal import BeginRun
 from contracts.money import Ceilings, micros
 from contracts.pins import Began
 from contracts.rules import Rule
-from ledger import feed, identity, runs
+from ledger import feed, identity, recent, runs
 from ledger.db import Ledger, insert_each_once, now_us
 from ledger.money import spend
 from ledger.money.spend import Scope
@@ -32,6 +34,9 @@ from ledger.tables import agent_version
 
 KEPT_IN_MEMORY = 2000
 """Most runs whose pins a worker caches; those of others are read from the ledger when needed."""
+
+FRESH = 1.0
+"""Seconds for which a worker takes it that there is still room for one more run of a project with the same agents."""
 
 
 class Admission:
@@ -52,6 +57,8 @@ class Admission:
         self._ceilings = ceilings
         self._choices = choices
         self._known: dict[str, Began] = {}
+        self._room: dict[tuple[str, date, frozenset[str]], float] = {}
+        """Until when there is taken to be room, by project, day and agents."""
 
     async def pins(self, request: BeginRun) -> Began:
         """The run's pins: what an earlier attempt pinned, else what is newest here.
@@ -73,8 +80,17 @@ class Admission:
     async def _check_room(self, request: BeginRun, began: Began) -> None:
         """Refuse a run that could only wait for money: raises a non-retryable `ApplicationError`."""
         now = started_at()
+        # Asked at most once a second for runs alike, however many start at the same moment; each of their calls is asked again.
+        alike = (request.run.project, now.date(), frozenset(pin.digest for pin in began.agents.values()))
+        if time.monotonic() < self._room.get(alike, 0.0):
+            return
+        asked = time.monotonic()
         found = await self._ledger.read(problem, self._ceilings, request.run.project, began.agents.values(), now)
-        if found is not None and not await self._is_known(request):
+        if found is None:
+            if len(self._room) >= KEPT_IN_MEMORY:
+                self._room.clear()
+            self._room[alike] = asked + FRESH
+        elif not await self._is_known(request):
             await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
@@ -167,7 +183,9 @@ class Admission:
     async def of(self, trace: str) -> Began:
         """What a run of this family pinned, cached. Raises `NotFound` if the ledger has no such run."""
         if trace not in self._known:
-            began = await self._ledger.read(runs.find_pins, trace)
+            # As a rule this very worker has begun the run a moment ago.
+            began: Began | None = recent.of(self._ledger.engine, runs.BEGUN, trace)
+            began = began or await self._ledger.read(runs.find_pins, trace)
             if began is None:
                 raise NotFound(f"there is no run with trace {trace!r} in the ledger; was it restored from an older backup?")
             self.remember(trace, began)

@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.service import RPCError
 
@@ -16,9 +16,8 @@ from contracts.base import sha256
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
 from ledger import actions, artifacts, feed, gates, outside, relay, runs
-from ledger.db import Ledger, now_us
+from ledger.db import Ledger
 from ledger.money import ceilings, spend
-from ledger.tables import run as run_table
 
 
 class Journal:
@@ -82,10 +81,11 @@ class Journal:
         return totals
 
 
-def _record(connection: Connection, request: Record) -> None:
+def _record(connection: Connection, request: Record, result: str | None = None) -> None:
     for refusal in request.refusals:
         gates.refuse(connection, request.run.trace, refusal)
-    commit_riders(connection, request, [lines.decision_refused(refusal) for refusal in request.refusals])
+    told = [lines.decision_refused(refusal) for refusal in request.refusals]
+    commit_riders(connection, request, told, result=result)
 
 
 def _finish(connection: Connection, request: Finish) -> Totals:
@@ -100,8 +100,5 @@ def _finish(connection: Connection, request: Finish) -> Totals:
     totals = Totals(calls=used["calls"], tokens=used["tokens"], usd_micros=used["usd_micros"], handed_over=left)
     # The workflow knows only its own calls; the ledger also has those of its children, and what the relay has done.
     known = totals.model_dump(mode="json", include={"usd_micros", "tokens", "handed_over"})
-    values = {"result": json.dumps(json.loads(request.report) | known, ensure_ascii=False), "updated_at": now_us()}
-    _record(connection, request)
-    # After the riders: if a reset has reopened the run, they clear the result of its earlier end.
-    connection.execute(update(run_table).where(run_table.c.trace == request.run.trace).values(**values))
+    _record(connection, request, json.dumps(json.loads(request.report) | known, ensure_ascii=False))
     return totals

@@ -36,7 +36,8 @@ from contracts.outside import as_taint, sources_in, texts_in
 from contracts.people import stored_answers
 from contracts.rechecks import Rechecked
 from contracts.turns import CallModel, Turn
-from ledger import artifacts, condemnations, handoffs, outside, turns, workers
+from ledger import artifacts, beginnings, condemnations, handoffs, outside, turns, workers
+from ledger.beginnings import Beginning
 from ledger.db import Ledger, server_us
 from ledger.money import rates, spend
 from ledger.money.rates import Rate, Taken
@@ -64,17 +65,21 @@ class Reservations:
         something condemned an `ApplicationError` of type `Held`.
         """
         request = call.request
-        # First: from here on no earlier attempt can answer before this transaction ends, so the lookup below is final.
-        lost = spend.lose_earlier(connection, request.key)
-        found = self._found_or_held(connection, call, candidate, identity)
+        begins = beginnings.look(connection, request.key, request.run.trace)
+        # First: from here on no earlier attempt can answer before this transaction ends, so the lookup below is final. As a
+        # rule there was none, and then there is no answer either.
+        lost = spend.lose_earlier(connection, request.key) if begins.held else []
+        found = self._found_or_held(connection, call, candidate, identity, begins)
         workers.tell_lost(connection, request.run, lost)
         return found
 
-    def _found_or_held(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started | Turn:
-        stored = turns.find(connection, call.request.key)
+    def _found_or_held(
+        self, connection: Connection, call: Call, candidate: Candidate, identity: str, begins: Beginning
+    ) -> Started | Turn:
+        stored = turns.find(connection, call.request.key) if begins.held or begins.stored else None
         if stored is not None:
             return self._stored_before(connection, call.request, stored)
-        started = self.read(connection, call, candidate, identity)
+        started = self.read(connection, call, candidate, identity, begins)
         # The cache comes before the money: a reused reply needs no room in any ceiling or rate limit.
         return self._from_cache(connection, call, started) or self._held(connection, call, started)
 
@@ -84,14 +89,18 @@ class Reservations:
         commit_riders(connection, request)
         return turn_of(stored).model_copy(update={"partial": partial})
 
-    def read(self, connection: Connection, call: Call, candidate: Candidate, identity: str) -> Started:
+    def read(
+        self, connection: Connection, call: Call, candidate: Candidate, identity: str, begins: Beginning | None = None
+    ) -> Started:
         """Everything the call is built from, by stored rows alone: another attempt, on any worker, builds the same prompt.
 
         Raises `GrowthHeld`, and for what came from something condemned an `ApplicationError` of type `Held`.
         """
-        _refuse_condemned(connection, call.request)
         request, agent, choice = call.request, call.agent, candidate.choice
-        task = self._task(connection, request, agent)
+        begins = begins or beginnings.look(connection, request.key, request.run.trace)
+        if begins.condemned:
+            _refuse_condemned(connection, request)
+        task, tainted_task = self._task(connection, request, agent, outside_seen=begins.outside)
         inputs = [handoffs.get(connection, one) for one in request.inputs]
         chain = turns.chain(connection, request.head)
         size = size_of(chain)
@@ -101,7 +110,9 @@ class Reservations:
         compaction.keep(connection, self.ledger.files, request.run, made)
         looked = rechecks(connection, inputs, agent)
         prompt = model_request(request, choice, agent, task, inputs, chain, results, made, looked.doubts)
-        seen = outside.sources_at(connection, request.run.trace, request.run.path)
+        seen: tuple[str, ...] = ()
+        if begins.outside or tainted_task:
+            seen = outside.sources_at(connection, request.run.trace, request.run.path)
         read, tainted = read_in_chain(results, request, [*inputs, *looked.by], agent, seen)
         return Started(
             prompt=prompt,
@@ -132,25 +143,28 @@ class Reservations:
         except Misconfigured:
             return None
 
-    def _task(self, connection: Connection, request: CallModel, agent: Agent) -> Contract:
+    def _task(self, connection: Connection, request: CallModel, agent: Agent, *, outside_seen: bool) -> tuple[Contract, bool]:
+        """The task, stored if it comes with the request; and whether that was noted as text from outside."""
         files = self.ledger.files
         if request.answers:
             said = artifacts.put(connection, files, stored_answers(request.answers), "application/json")
             artifacts.note_seen(connection, request.run.trace, request.run.path, said.digest, "answers", untrusted=False)
         if request.task is None:
-            return agent.takes.read(artifacts.get(connection, files, request.task_digest))
+            return agent.takes.read(artifacts.get(connection, files, request.task_digest)), False
         task = agent.takes.read(request.task)
         kept = artifacts.put(connection, files, request.task.encode(), "application/json")
         at = (request.run.trace, request.run.path)
         # What another step has seen from outside is so here as well, whether or not the contract says it.
-        copied = outside.sources_among(connection, at[0], outside.leaves(json.loads(request.task)))
+        copied: tuple[str, ...] = ()
+        if outside_seen:
+            copied = outside.sources_among(connection, at[0], outside.leaves(json.loads(request.task)))
         sources = as_taint((*sources_in(task), *copied))
         artifacts.note_seen(connection, *at, kept.digest, "task", untrusted=bool(sources), sources=sources)
         # What a reader is given is for readers alone: see `read_artifact`.
         for raw in (request.task, *(one.text for one in texts_in(task))) if agent.file.reader else ():
             alone = artifacts.put(connection, files, raw.encode()).digest
             artifacts.note_seen(connection, *at, alone, artifacts.FOR_READERS, untrusted=True, sources=sources)
-        return task
+        return task, bool(sources)
 
     def _from_cache(self, connection: Connection, call: Call, started: Started) -> Turn | None:
         """The turn from a cached reply, judged like a fresh one, at no cost. None if a model has to be asked."""
@@ -219,8 +233,6 @@ def _shortened(
 
 def _refuse_condemned(connection: Connection, request: CallModel) -> None:
     """Raise `Held` where anything that the prompt is made of came from something condemned. Nothing is paid for then."""
-    if not condemnations.anything(connection):
-        return
     run = request.run
     said = [sha256(stored_answers(request.answers))] if request.answers else []
     made_of = handoffs.own(connection, run.trace, [request.task_digest, *said])

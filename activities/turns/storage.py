@@ -18,7 +18,7 @@ from contracts.conversation import ModelReply
 from contracts.handoff import Answer, Handoff
 from contracts.people import stored_answers
 from contracts.runs import Note
-from contracts.turns import Turn
+from contracts.turns import CallModel, Turn
 from ledger import artifacts, handoffs, turns
 from ledger.turns import NewTurn
 
@@ -44,17 +44,15 @@ def store_turn(
     # Another attempt of the same call was faster: its turn stands, and this reply is dropped although it is paid for.
     if not turns.insert(connection, new):
         return turn_of(turns.get(connection, request.key))
+    edges = _edges(request, started)
     if handoff is not None:
         # Only with its turn: a dropped reply leaves no handoff.
-        handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")))
-        handoffs.link(connection, handoff.id, "generated", [request.key])
-    said = sha256(stored_answers(request.answers)) if request.answers else ""
-    given = () if request.head else (*request.inputs, *started.rechecked)
-    handoffs.link(connection, request.key, "used", [one for one in (request.head, request.task_digest, said, *given) if one])
-    if started.origin:
-        handoffs.link(connection, request.key, "derived", [started.origin])
+        edges += handoffs.edges(handoff.id, "generated", [request.key])
+        handoffs.put(connection, handoff, body_digest(handoff), canonical(handoff.model_dump(mode="json")), edges)
+    else:
+        handoffs.record(connection, edges)
     # Not one that came from the cache: stored again with every hit, it would never expire.
-    elif started.cache and judged.problem is None:
+    if started.cache and judged.problem is None and not started.origin:
         reply_cache.keep(connection, call, started, reply)
     partial = keep_partial(connection, files, request, reply, judged.problem)
     alerts = call.bounds.alerts(request.run, call.ref.label, started.size, usage)
@@ -62,6 +60,15 @@ def store_turn(
     own = [*told, *_shortened(call, started), *alerts, line]
     commit_riders(connection, request, own, tokens=usage.input + usage.output, usd_micros=charged)
     return turn_made(new, handoff).model_copy(update={"partial": partial})
+
+
+def _edges(request: CallModel, started: Started) -> list[dict[str, str]]:
+    """What the turn was made from."""
+    said = sha256(stored_answers(request.answers)) if request.answers else ""
+    given = () if request.head else (*request.inputs, *started.rechecked)
+    used = [one for one in (request.head, request.task_digest, said, *given) if one]
+    derived = [started.origin] if started.origin else []
+    return [*handoffs.edges(request.key, "used", used), *handoffs.edges(request.key, "derived", derived)]
 
 
 def _shortened(call: Call, started: Started) -> list[Note]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, literal, or_, select, update
 
 from contracts.base import digest_of
 from contracts.errors import NotFound, Refused
@@ -13,8 +13,14 @@ from contracts.money import CeilingRefused, level_of, resets_at, usd
 from ledger.db import insert_once, now_us
 from ledger.figures.forecast import carried_on
 from ledger.money.spend import Scope
+from ledger.statement import Statement
 from ledger.tables import ceiling_change, run, scope, trip
 
+_CLOSE_ALL = Statement(
+    update(trip)
+    .where(trip.c.trace == bindparam("of"), trip.c.closed_at.is_(None))
+    .values(closed_at=bindparam("now", type_=BigInteger), how=literal("cancelled"))
+)
 CONFIGURED = "baton.toml"
 """`by` of a change that no person typed: the configured value was edited."""
 
@@ -136,8 +142,7 @@ def trip_closed(connection: Connection, trace: str, gate: str, how: str, by: str
 
 def close_left_over(connection: Connection, trace: str) -> None:
     """Close the trips of a run that has ended."""
-    query = update(trip).where(trip.c.trace == trace, trip.c.closed_at.is_(None))
-    connection.execute(query.values(closed_at=now_us(), how="cancelled"))
+    _CLOSE_ALL.run(connection, of=trace, now=now_us())
 
 
 def waiting(connection: Connection, scope_id: str | None = None) -> list[Row[Any]]:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, func, literal, null, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, literal, null, select, update
 
 from contracts.errors import BatonError, NotFound
 from contracts.money import CeilingRefused, usd
 from ledger.db import insert_once, now_us
+from ledger.money import holdings
 from ledger.money.slices import Slice, share_of
 from ledger.statement import Statement
 from ledger.tables import reservation, scope
@@ -47,28 +48,6 @@ class About:
     model: str = ""
 
 
-_AMOUNT = bindparam("amount", type_=BigInteger)
-_BACK = bindparam("back", type_=BigInteger)
-_TAKE = Statement(
-    update(scope)
-    .where(
-        scope.c.id == bindparam("wanted"),
-        or_(_AMOUNT == 0, scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling - scope.c.ceiling * _BACK // 1000),
-    )
-    .values(held=scope.c.held + _AMOUNT)
-)
-"""One conditional UPDATE: a read followed by a write would let two callers take the same room. A free call needs no room."""
-
-_SHIFT = Statement(
-    update(scope)
-    .where(scope.c.id == bindparam("wanted"))
-    .values(
-        spent=scope.c.spent + bindparam("by_spent", type_=BigInteger),
-        held=scope.c.held + bindparam("by_held", type_=BigInteger),
-    )
-)
-
-
 _SCOPE = Statement(select(scope).where(scope.c.id == bindparam("wanted")))
 _ABOUT = ("trace", "path", "project", "agent", "model")
 _INSERT = Statement(
@@ -84,6 +63,11 @@ _HELD = Statement(
 _ROW = Statement(select(reservation).where(reservation.c.id == bindparam("wanted")).with_for_update())
 """Locked until the commit: an attempt that answers late and the one that gives it up as lost must not both charge it."""
 
+_LEFT = Statement(
+    select(reservation.c.id).where(
+        reservation.c.state == literal("held"), reservation.c.scopes.like(bindparam("listed"), escape="/")
+    )
+)
 _MARK = Statement(
     update(reservation)
     .where(reservation.c.id == bindparam("wanted"))
@@ -91,6 +75,16 @@ _MARK = Statement(
 )
 
 
+_SETTLE = Statement(
+    update(reservation)
+    .where(reservation.c.id == bindparam("wanted"), reservation.c.state == literal("held"))
+    .values(
+        state=literal("settled"),
+        settled=func.coalesce(bindparam("cost", type_=BigInteger), reservation.c.amount),
+        closed_at=bindparam("now", type_=BigInteger),
+    )
+    .returning(reservation.c.scopes, reservation.c.amount, reservation.c.settled)
+)
 _NOTE_ERROR = Statement(update(reservation).where(reservation.c.id == bindparam("wanted")).values(error=bindparam("kind")))
 
 
@@ -121,7 +115,7 @@ def reserve(
     a look for the stored answer.
     """
     # In the caller's order, which is the same for all: two calls that locked the same rows in different orders would deadlock.
-    for wanted in scopes:
+    for wanted in () if _taken_at_once(connection, scopes, amount) else scopes:
         if isinstance(wanted, Slice):
             _take_slice(connection, wanted, amount)
         else:
@@ -153,13 +147,18 @@ def lose_earlier(connection: Connection, call_key: str) -> list[str]:
     return [earlier for earlier in _held(connection, call_key) if close(connection, earlier, "lost")]
 
 
+def _taken_at_once(connection: Connection, scopes: Sequence[Scope | Slice], amount: int) -> bool:
+    plain = all(isinstance(one, Scope) and not one.kept_back for one in scopes)
+    return plain and holdings.take_all(connection, [one.id for one in scopes], amount)
+
+
 def _take(connection: Connection, wanted: Scope, amount: int) -> None:
     """Hold `amount` in one scope, which is made if it is new. Raises `CeilingReached`."""
-    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
+    if holdings.take(connection, wanted.id, amount, wanted.kept_back):
         return
     # It may be new in this period; as a rule the first statement has found it.
     insert_once(connection, scope, id=wanted.id, ceiling=wanted.ceiling)
-    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=wanted.kept_back) == 1:
+    if holdings.take(connection, wanted.id, amount, wanted.kept_back):
         return
     row = _SCOPE.first(connection, wanted=wanted.id)
     assert row is not None, "it was made or found just now"
@@ -170,7 +169,7 @@ def _take(connection: Connection, wanted: Scope, amount: int) -> None:
 
 def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
     """Hold `amount` in a child's slice. The parent's scope was taken before, so its row is locked and no sibling interferes."""
-    if _TAKE.run(connection, wanted=wanted.id, amount=amount, back=0) == 1:
+    if holdings.take(connection, wanted.id, amount):
         return
     parent = _SCOPE.first(connection, wanted=wanted.parent)
     assert parent is not None, "it was taken before"
@@ -183,7 +182,7 @@ def _take_slice(connection: Connection, wanted: Slice, amount: int) -> None:
     else:
         insert_once(connection, scope, id=wanted.id, ceiling=share.ceiling, parent=wanted.parent)
     # Without a condition: the parent had the room, and the slice has just been made large enough for it.
-    _SHIFT.run(connection, wanted=wanted.id, by_spent=0, by_held=amount)
+    holdings.move(connection, [wanted.id], spent=0, held=amount)
 
 
 def give_back(connection: Connection, slice_id: str) -> None:
@@ -205,6 +204,11 @@ def settle(connection: Connection, reservation_id: str, cost: int | None) -> int
 
     An attempt that was given up as lost and answers after all corrects its own row. Safe to call twice.
     """
+    # As a rule it is held, and this one statement ends it.
+    ended = _SETTLE.first(connection, wanted=reservation_id, cost=cost, now=now_us())
+    if ended is not None:
+        holdings.move(connection, json.loads(ended.scopes), spent=int(ended.settled), held=-int(ended.amount))
+        return int(ended.settled)
     row = _row(connection, reservation_id)
     charged = row.amount if cost is None else cost
     # Settled or released before by this same attempt: the first time counts.
@@ -256,24 +260,19 @@ def errors_among(connection: Connection, call_keys: Collection[str], model: str,
 
 def close_left_over(connection: Connection, trace: str) -> None:
     """Mark what killed attempts of an ended run still hold as lost. One that answers after all corrects its own row."""
-    query = select(reservation.c.id).where(
-        # With its quotes, as in the stored list: the trace of another run may begin with the same letters.
-        reservation.c.state == "held",
-        reservation.c.scopes.contains(json.dumps(f"run:{trace}"), autoescape=True),
-    )
-    for left in list(connection.execute(query).scalars()):
-        close(connection, left, "lost")
+    # With its quotes, as in the stored list: the trace of another run may begin with the same letters.
+    whole = json.dumps(f"run:{trace}")
+    for special in "/%_":
+        whole = whole.replace(special, f"/{special}")
+    for left in _LEFT.all(connection, listed=f"%{whole}%"):
+        close(connection, left.id, "lost")
 
 
 def _close(connection: Connection, row: Row[Any], state: str, charged: int) -> None:
     # A lost one is charged in full already: only the difference moves.
     before, held = (0, row.amount) if row.state == "held" else (row.settled, 0)
-    _move(connection, json.loads(row.scopes), spent=charged - before, held=-held)
+    holdings.move(connection, json.loads(row.scopes), spent=charged - before, held=-held)
     _mark(connection, row.id, state, charged)
-
-
-def _move(connection: Connection, scopes: list[str], *, spent: int, held: int) -> None:
-    _SHIFT.run_each(connection, [{"wanted": one, "by_spent": spent, "by_held": held} for one in scopes])
 
 
 def _mark(connection: Connection, reservation_id: str, state: str, charged: int) -> None:

@@ -19,6 +19,7 @@ from contracts.conversation import ModelReply, ModelRequest
 from contracts.runs import RunChange, RunRef
 from ledger import runs, turns
 from ledger.money import spend
+from ledger.run_rows import RunRow
 from ledger.tables import scope
 from tests.chaos.asks import AskWhenTold
 from tests.chaos.deadlines import Rounds
@@ -122,8 +123,8 @@ def _take_changes_as_they_come() -> None:
     """What a run's row says is what came last, also where it is older."""
     shipped = runs.change
 
-    def change(connection: Connection, ref: RunRef, wanted: RunChange) -> str | None:
-        return shipped(connection, ref, wanted.model_copy(update={"nth": 0}))
+    def change(connection: Connection, ref: RunRef, wanted: RunChange, row: RunRow | None = None) -> str | None:
+        return shipped(connection, ref, wanted.model_copy(update={"nth": 0}), row)
 
     vars(runs)["change"] = change
 

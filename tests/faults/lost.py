@@ -47,33 +47,57 @@ class LostCommits:
         self.landed: Counter[tuple[str, str]] = Counter()
         self._seen: Counter[str] = Counter()
         self._decide = decide
-        self._real = ledger.tx_now
+        self._tx, self._tx_now = ledger.tx, ledger.tx_now
         self._current = threading.local()
-        ledger.tx_now = self._tx_now  # type: ignore[method-assign]
+        ledger.tx = self._later  # type: ignore[method-assign]
+        ledger.tx_now = self._now  # type: ignore[method-assign]
+        event.listen(ledger.engine, "begin", self._begin)
         event.listen(ledger.engine, "commit", self._commit)
 
-    def _tx_now(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def _later(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._tx(_Watched(function, self._run), *args, **kwargs)
+
+    def _now(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        watched = function if isinstance(function, _Watched) else _Watched(function, self._run)
+        return self._tx_now(watched, *args, **kwargs)
+
+    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """One part of a transaction, of which there may be several: the first that is to meet a fault decides for all."""
         name = function.__qualname__.removesuffix(".<lambda>")
-        self._current.name, self._current.fault = name, self._decide(name, self._seen[name])
+        fault = self._decide(name, self._seen[name])
         self._seen[name] += 1
-        try:
-            return self._real(function, *args, **kwargs)
-        finally:
-            self._current.fault = ""
+        result = function(*args, **kwargs)
+        if fault and not self._current.due:
+            self._current.due = (name, fault)
+        return result
+
+    def _begin(self, _: Connection) -> None:
+        self._current.due = None
 
     def _commit(self, connection: Connection) -> None:
         """Runs in place of the commit's beginning: what it raises is what the caller of the commit sees."""
-        fault: Fault = getattr(self._current, "fault", "")
-        if not fault:
+        due: tuple[str, Fault] | None = getattr(self._current, "due", None)
+        if due is None:
             return
-        self._current.fault = ""
-        self.landed[self._current.name, fault] += 1
+        self._current.due = None
+        self.landed[due] += 1
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        driver.commit() if fault == "after" else driver.rollback()
+        driver.commit() if due[1] == "after" else driver.rollback()
         postgresql = connection.dialect.name == "postgresql"
         connection.invalidate()
         raise OperationalError("COMMIT", {}, _died(postgresql=postgresql), connection_invalidated=True)
+
+
+class _Watched:
+    """A function of a transaction, run by way of the one that watches it."""
+
+    def __init__(self, function: Callable[..., Any], run: Callable[..., Any]) -> None:
+        self.__qualname__ = function.__qualname__
+        self._function, self._run = function, run
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(self._function, *args, **kwargs)
 
 
 def _died(*, postgresql: bool) -> Exception:

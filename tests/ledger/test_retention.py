@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from contracts.errors import NotFound
 from contracts.runs import RunChange
-from ledger import actions, artifacts, feed, gates, retention, runs, turns
+from ledger import actions, artifacts, feed, gates, recent, retention, runs, turns
 from ledger.db import Ledger, now_us
 from ledger.tables import artifact, run
 from tests.ledger.samples import begin, intent, note, opening, ref, result, turn, view
@@ -35,7 +35,9 @@ def keep(ledger: Ledger, data: bytes, *traces: str, days: int = 90) -> str:
         connection.execute(update(artifact).where(artifact.c.sha256 == kept.digest).values(at=now_us() - days * DAY))
         return kept.digest
 
-    return ledger.tx_now(store)
+    digest = ledger.tx_now(store)
+    recent.forget(ledger.engine)  # a process does not know so long what it has stored
+    return digest
 
 
 def trim(ledger: Ledger, trace: str, days: timedelta = KEEP) -> retention.Trimmed | None:

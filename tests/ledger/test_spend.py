@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 from contracts.errors import NotFound
 from contracts.money import usd
 from ledger.db import Ledger
-from ledger.money import ceilings, spend
+from ledger.money import ceilings, holdings, spend
 from ledger.money.ceilings import Change
 from ledger.money.spend import CeilingReached, Scope
 from ledger.tables import reservation, scope
@@ -266,6 +266,19 @@ def test_a_raised_ceiling_counts_at_once_and_stays(ledger: Ledger) -> None:
     ledger.tx_now(ceilings.raise_to, Change("raise-1", RUN.id, 3 * DOLLAR, "maria", "it is worth it", "cli"))
     ledger.tx_now(reserve, 2 * DOLLAR)
     assert books(ledger) == (0, 2 * DOLLAR)
+
+
+def test_several_ceilings_are_taken_by_one_statement_or_not_at_all(ledger: Ledger) -> None:
+    """On SQLite one statement takes all of them, or, where one has no room or is not there, none; to the last micro-dollar, and
+    a free call needs no room. On PostgreSQL it takes none, because they have to be locked one by one."""
+    names = [RUN.id, "agent:a:today", MONTH.id]
+    for one, ceiling in zip(names, (10, 7, 9), strict=True):
+        ledger.tx_now(spend.begin, Scope(one, ceiling))
+    sqlite = ledger.engine.dialect.name == "sqlite"
+    taken = [ledger.tx_now(holdings.take_all, names, amount) for amount in (8, 7, 1, 0)]
+    assert taken == [False, sqlite, False, sqlite]
+    assert not ledger.tx_now(holdings.take_all, [*names, "month:unknown"], 0)
+    assert [books(ledger, one) for one in names] == [(0, 7 if sqlite else 0)] * 3
 
 
 def test_a_reservation_that_is_not_there_is_named(ledger: Ledger) -> None:

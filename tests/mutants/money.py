@@ -8,7 +8,7 @@ MUTANTS = (
     Mutant(
         name="held-money-is-free",
         promise="Money that other calls hold is not there for the next one.",
-        file="ledger/money/spend.py",
+        file="ledger/money/holdings.py",
         old="scope.c.spent + scope.c.held + _AMOUNT <= scope.c.ceiling",
         new="scope.c.spent + _AMOUNT <= scope.c.ceiling",
         tests=(f"{SPEND}::test_a_refusal_names_the_scope_and_all_its_numbers",),
@@ -25,8 +25,8 @@ MUTANTS = (
         name="unknown-usage-is-free",
         promise="Where nobody knows what a call cost it costs all that was held.",
         file="ledger/money/spend.py",
-        old="charged = row.amount if cost is None else cost",
-        new="charged = cost or 0",
+        old='func.coalesce(bindparam("cost", type_=BigInteger), reservation.c.amount)',
+        new='func.coalesce(bindparam("cost", type_=BigInteger), 0)',
         tests=(f"{SPEND}::test_missing_usage_settles_at_the_reservation",),
     ),
     Mutant(

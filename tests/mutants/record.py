@@ -5,7 +5,58 @@ from tests.mutants.mutant import Mutant
 WHOLE = ("tests/commands/test_live.py::test_a_delivery_from_start_to_pushed_branch",)
 IMPACT = "tests/ledger/test_impact.py"
 
+WRITER = "tests/ledger/test_writer.py"
+
 MUTANTS = (
+    Mutant(
+        name="failed-part-stays",
+        promise="A transaction that fails leaves nothing, also where it shares its commit with others.",
+        file="ledger/writer.py",
+        old='"ROLLBACK TO part"',
+        new='"SAVEPOINT part"',
+        tests=(
+            f"{WRITER}::test_one_that_fails_takes_nobody_with_it",
+            f"{WRITER}::test_sharing_changes_nothing_but_the_number_of_commits",
+        ),
+    ),
+    Mutant(
+        name="lost-transaction-answers",
+        promise="Nobody is told that what SQLite has undone was committed.",
+        file="ledger/writer.py",
+        old="        raise _Lost",
+        new="        return",
+        tests=(
+            f"{WRITER}::test_a_transaction_that_sqlite_has_undone_is_begun_again_by_each_alone",
+            f"{WRITER}::test_a_lost_transaction_that_nobody_complained_of_is_noticed",
+        ),
+    ),
+    Mutant(
+        name="known-before-commit",
+        promise="What a transaction has stored is taken as known only once it is committed.",
+        file="ledger/afterwards.py",
+        old="    connection.info.setdefault(_WAITING, []).append(what)",
+        new="    what()",
+        tests=(
+            f"{WRITER}::test_what_a_failed_part_has_left_for_later_is_forgotten",
+            f"{WRITER}::test_a_failed_commit_is_everybodys",
+        ),
+    ),
+    Mutant(
+        name="answer-between-two-looks",
+        promise="Where an earlier attempt held money, its answer is looked for once its row is locked.",
+        file="activities/turns/reservation.py",
+        old="if begins.held or begins.stored else None",
+        new="if begins.stored else None",
+        tests=("tests/activities/turns/test_late_answers.py::test_an_answer_is_found_by_the_attempt_that_begins",),
+    ),
+    Mutant(
+        name="several-ceilings-take-some",
+        promise="A call that one ceiling refuses holds nothing under the others.",
+        file="ledger/money/holdings.py",
+        old="scope.c.id.in_(wanted), with_room == literal(count, BigInteger)",
+        new="scope.c.id.in_(wanted), with_room > literal(0, BigInteger)",
+        tests=("tests/ledger/test_spend.py::test_several_ceilings_are_taken_by_one_statement_or_not_at_all",),
+    ),
     Mutant(
         name="later-lines-are-shown",
         promise="The feed as it was at a line has no line after it.",

@@ -1,5 +1,6 @@
 """What a run pins of its agents: the models that may answer, what stands in, and what its risk demands."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import config
 import model_choice
 from activities.agents.catalogue import load_catalogue
 from activities.gates.policy import load_policy
+from activities.money.headroom import Problem
 from activities.runs import admission as admitting
 from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
@@ -130,8 +132,39 @@ async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path:
     ledger.close()
 
 
-async def test_a_duplicate_leads_to_its_run_although_there_is_no_money(sqlite_url: str, tmp_path: Path) -> None:
+async def test_room_is_asked_for_once_a_second_and_a_refusal_each_time(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of one project with the same agents that start together ask once; one of another project asks for itself; a second
+    later it is asked again, and as long as there is none every run hears so."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    admitted = admission(ledger, tmp_path / "agents", month_usd=1)
+    asked: list[str] = []
+
+    def problem(_: Any, __: Ceilings, project: str, *___: Any) -> Problem | None:
+        asked.append(project)
+        return Problem("month", "the month is used up") if len(asked) > 2 else None
+
+    now = time.monotonic()
+    monkeypatch.setattr(admitting, "problem", problem)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    shop = begin().model_copy(update={"run": begin().run.model_copy(update={"project": "shop"})})
+    for request in (begin(), begin(), shop, begin()):
+        await admitted.pins(request)
+    assert asked == ["default", "shop"]
+    monkeypatch.setattr(time, "monotonic", lambda: now + admitting.FRESH)
+    for _ in range(2):
+        with pytest.raises(ApplicationError, match="the month is used up"):
+            await admitted.pins(begin())
+    assert asked == ["default", "shop", "default", "default"]
+    ledger.close()
+
+
+async def test_a_duplicate_leads_to_its_run_although_there_is_no_money(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the month used up no new run is let in; one with the key of a run that there is begins none, and is led to it."""
+    monkeypatch.setattr(admitting, "FRESH", 0.0)
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     admitted = admission(ledger, tmp_path / "agents", month_usd=1)
     request = begin().model_copy(update={"request_key": "order-7"})

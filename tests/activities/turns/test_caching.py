@@ -144,7 +144,7 @@ async def test_without_the_stored_turn_that_call_would_be_paid(
     async with WireServer() as server, calling(sqlite_url, tmp_path, server, **DAY) as world:
         server.play(REPLY, OTHER)
         await world.call(world.request("one"))
-        looks = iter(range(2))  # of the attempt that is lost, and of the one after it
+        looks = iter(range(1))  # of the attempt after the one that is lost, which finds out that there is a turn
         real = turns.find
         monkeypatch.setattr(turns, "find", lambda *of: real(*of) if next(looks, None) is None else None)
         await _lost_and_asked_again(world)
