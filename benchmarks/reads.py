@@ -95,7 +95,7 @@ async def _on(url: str, folder: Path, sizes: Sizes, say: Say, server: int | None
 
 @dataclass(frozen=True)
 class Taken:
-    """Milliseconds of one page or read: as people wait, and of the processor, which what else the machine does lengthens less."""
+    """Milliseconds of one page or read: as people wait, and of the processor, which others on the machine lengthen less."""
 
     median: float
     p95: float

@@ -72,9 +72,7 @@ def fill(ledger: Ledger, year: Year) -> float:
     return time.monotonic() - began
 
 
-def _fill(
-    connection: Connection, year: Year, which: Sequence[int], now: datetime, subject: str, shared: Counter[str]
-) -> None:
+def _fill(connection: Connection, year: Year, which: Sequence[int], now: datetime, subject: str, shared: Counter[str]) -> None:
     rows: dict[Table, list[dict[str, Any]]] = {one: [] for one in TABLES}
     for nth in which:
         at = now - YEAR + (nth + 1) * YEAR / (year.runs + 1)

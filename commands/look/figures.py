@@ -11,7 +11,7 @@ from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
     from ledger.figures.period import Period
-    from ledger.figures.quality import Quality
+    from ledger.figures.performance import Quality
 
 Of = Literal["agents", "pipelines", "actions", "value", "support"]
 
