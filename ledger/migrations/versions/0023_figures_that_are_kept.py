@@ -1,4 +1,4 @@
-"""Figures of run families, and what says that they have changed"""
+"""Figures of run families, what says that they have changed, and how lost calls and the newest runs are found"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,6 +36,9 @@ def upgrade() -> None:
         sa.Column("nth", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("trace", "nth", name=op.f("pk_figures_changed")),
     )
+    lost = sa.text("state = 'lost'")
+    op.create_index("ix_reservation_lost", "reservation", ["at"], sqlite_where=lost, postgresql_where=lost)
+    op.create_index("ix_run_started", "run", ["started_at"])
     make(op.get_bind())
     # Every family that there is: workers keep their figures in their next rounds, and until then they are read from the rows.
     op.execute(
