@@ -144,7 +144,7 @@ class Upkeep:
         """Keep the figures of runs that have changed: not of more than a number of them, so that a round has an end."""
         last = ""
         for _ in range(0, folding.ROUND, folding.AT_ONCE):
-            some = await self._ledger.read(folding.changed, last)
+            some = await self._ledger.read(folding.changed, last, folding.AT_ONCE)
             if not some:
                 return
             await self._ledger.tx(folding.fold, some)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ledger.figures import kept
 from ledger.figures.families import Family, Replied, Reserved, families, label, others_of, versions
-from ledger.figures.kept import By
+from ledger.figures.kept import By as By
 from ledger.figures.period import Period, day_of
 from ledger.figures.waste import thrown_away
 

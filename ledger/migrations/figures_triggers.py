@@ -61,36 +61,42 @@ def _mark(family: str) -> str:
     return f"INSERT INTO figures_changed (trace, nth) SELECT one.trace, 0 FROM {one} WHERE one.trace <> '' AND NOT {there};"  # noqa: S608 - names of our own
 
 
-_FUNCTION = """
-CREATE FUNCTION {schema}figures_change(family text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
+_MARK = """
   IF family IS NULL OR family = '' THEN
-    RETURN;
+    RETURN NULL;
   END IF;
   -- Shared until the commit: whoever keeps the figures of this family takes it alone, and would not see this change yet.
   PERFORM pg_advisory_xact_lock_shared(7120452, hashtext(family));
   IF NOT EXISTS (SELECT FROM {schema}figures_changed WHERE trace = family) THEN
     INSERT INTO {schema}figures_changed (trace, nth) VALUES (family, pg_backend_pid()) ON CONFLICT DO NOTHING;
-  END IF;
+  END IF;"""
+
+_FUNCTION = """
+CREATE FUNCTION {schema}figures_change(family text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  {mark}
+  RETURN NULL;
 END $$
 """
 
 _TRIGGER = """
 CREATE FUNCTION {schema}figures_change_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  before text;
-  after text;
+  family text;
+  other text;
 BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    before := {old};
-    PERFORM {schema}figures_change(before);
+  IF TG_OP = 'DELETE' THEN
+    family := {old};
+  ELSE
+    family := {new};
   END IF;
-  IF TG_OP <> 'DELETE' THEN
-    after := {new};
-    IF before IS DISTINCT FROM after THEN
-      PERFORM {schema}figures_change(after);
+  IF TG_OP = 'UPDATE' THEN
+    other := {old};
+    IF other IS DISTINCT FROM family THEN
+      PERFORM {schema}figures_change(other);
     END IF;
   END IF;
+  {mark}
   RETURN NULL;
 END $$
 """
@@ -100,11 +106,13 @@ def _on_postgresql(connection: Connection) -> None:
     # With the schema's name: a session of a person may look in others first.
     schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar_one() + "."
     driver = connection.exec_driver_sql
-    driver(_FUNCTION.format(schema=schema))
+    marked = _MARK.format(schema=schema)
+    driver(_FUNCTION.format(schema=schema, mark=marked))
     for table, columns in COLUMNS.items():
         names = columns.split()
         old, new = (_family(table, row).format(schema=schema) for row in ("OLD", "NEW"))
-        driver(_TRIGGER.format(schema=schema, table=table, old=old, new=new))
+        # The mark is written into each: a call of another function takes as long as the rest.
+        driver(_TRIGGER.format(schema=schema, table=table, old=old, new=new, mark=marked))
         differs = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in names)
         act = f"FOR EACH ROW EXECUTE FUNCTION {schema}figures_change_{table}()"
         driver(f"CREATE TRIGGER figures_{table}_row AFTER INSERT OR DELETE ON {schema}{table} {act}")
