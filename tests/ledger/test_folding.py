@@ -159,6 +159,19 @@ def _families(ledger: Ledger) -> int:
     return ledger.read_now(lambda connection: len(connection.execute(select(run.c.trace)).all()))
 
 
+def test_of_a_run_that_a_period_cuts_its_part_counts(ledger: Ledger) -> None:
+    """A run with a call of today and one of the day before, kept: each day has its own call, and both together have both."""
+    book = Book(ledger, project="cut")
+    book.call(key(book.trace, 1), 900, 300)
+    early = update(reservation).where(reservation.c.trace == book.trace).values(at=reservation.c.at - 86_400_000_000)
+    ledger.tx_now(lambda connection: connection.execute(early))
+    book.call(key(book.trace, 2), 900, 70)
+    keep(ledger)
+    midnight = from_us(ledger.read_now(lambda connection: connection.execute(select(kept_figures.c.last_at)).scalars().one()))
+    periods = (EVER, Period(EVER.since, midnight), Period(midnight, EVER.until))
+    assert [ledger.read_now(charges.spending, period, "day", "cut").total.spent for period in periods] == [370, 300, 70]
+
+
 def test_what_changes_nothing_of_the_figures_marks_nothing(ledger: Ledger) -> None:
     """A stage, a feed line or a reply that is removed says nothing about money: what is kept still holds. A change of a call
     does not only mark its run: figures tell it at once."""

@@ -28,7 +28,7 @@ MUTANTS = (
         file="ledger/figures/kept.py",
         old="return last >= period.since_us, last < period.until_us, kept_figures.c.first_at >= period.since_us",
         new="return last >= period.since_us, last < period.until_us",
-        tests=(f"{FOLDING}::test_what_is_kept_is_what_the_rows_say",),
+        tests=(f"{FOLDING}::test_of_a_run_that_a_period_cuts_its_part_counts",),
     ),
     Mutant(
         name="nothing-kept-is-wrong",
