@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select, text, update
 from contracts.errors import LedgerUnavailable
 from contracts.runs import RunChange
 from ledger import folding, runs, turns
-from ledger.db import Ledger, from_us
+from ledger.db import Ledger, from_us, now_us
 from ledger.figures import charges, quality
 from ledger.figures.kept import By
 from ledger.figures.period import Period
@@ -167,8 +167,8 @@ def test_of_a_run_that_a_period_cuts_its_part_counts(ledger: Ledger) -> None:
     ledger.tx_now(lambda connection: connection.execute(early))
     book.call(key(book.trace, 2), 900, 70)
     keep(ledger)
-    midnight = from_us(ledger.read_now(lambda connection: connection.execute(select(kept_figures.c.last_at)).scalars().one()))
-    periods = (EVER, Period(EVER.since, midnight), Period(midnight, EVER.until))
+    between = from_us(now_us() - 43_200_000_000)
+    periods = (EVER, Period(EVER.since, between), Period(between, EVER.until))
     assert [ledger.read_now(charges.spending, period, "day", "cut").total.spent for period in periods] == [370, 300, 70]
 
 
