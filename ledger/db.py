@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Engine, Row, Select, Table, and_, create_engine, event
+from sqlalchemy import Column, ColumnElement, Engine, Row, Select, Table, and_, create_engine, event, or_
 from sqlalchemy import Connection as Connection  # re-exported for modules that write no SQL
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -217,6 +217,19 @@ def beginning_with(connection: Connection, column: Column[str], beginning: str) 
         return and_(column >= beginning, column < f"{beginning}\U0010ffff")
     # Most databases of PostgreSQL compare as a language does, in which `:` may come after `;`.
     return column.startswith(beginning, autoescape=True)
+
+
+def not_beginning_with(connection: Connection, column: Column[str], beginning: str) -> ColumnElement[bool]:
+    """True of rows in which this column begins otherwise. On SQLite by two ranges of its index."""
+    if connection.dialect.name == "sqlite":
+        return or_(column < beginning, column >= f"{beginning}\U0010ffff")
+    return ~column.startswith(beginning, autoescape=True)
+
+
+def containing(connection: Connection, column: Column[str], part: str) -> ColumnElement[bool]:
+    """True of rows in whose column this part stands, in capitals or not."""
+    # SQLite's LIKE does not tell capitals anyway, and lower() takes longer than all the rest of a search.
+    return (column.contains if connection.dialect.name == "sqlite" else column.icontains)(part, autoescape=True)
 
 
 def in_parts(some: Iterable[T]) -> Iterator[list[T]]:

@@ -7,7 +7,8 @@ came from the one would count as come from the other.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, literal, or_, select
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, literal, or_, select
 from contracts.errors import NotFound
 from contracts.handoff import Handoff
 from ledger import recent
-from ledger.db import insert_each_once, insert_once, now_us, rows_with
+from ledger.db import AT_ONCE, in_parts, insert_each_once, insert_once, now_us, rows_with
 from ledger.statement import Among, Statement
 from ledger.tables import claim, edge, gate, handoff, tool_result
 
@@ -50,7 +51,7 @@ _CLAIMED = {"subject", "attribute", "value"}
 _CAME_FROM = edge.c.relation != "undoes"
 _ABOVE = select(edge.c.child, edge.c.relation, edge.c.parent).where(_CAME_FROM).order_by(edge.c.parent)
 _CALLS = select(tool_result.c.turn, tool_result.c.position).order_by(tool_result.c.turn, tool_result.c.position)
-_BELOW = select(edge.c.child, edge.c.parent).where(_CAME_FROM).order_by(edge.c.child)
+_BELOW = select(edge.c.child, edge.c.parent).where(_CAME_FROM).order_by(edge.c.child).execution_options(yield_per=AT_ONCE)
 _BELOW_TURNS = _BELOW.where(edge.c.relation.in_(["used", "generated"]))
 _TOOL_CALL = re.compile(r"[0-9a-f]{64}/\d+")
 
@@ -198,20 +199,29 @@ def downstream(connection: Connection, starts: Iterable[str], limit: int) -> dic
     front = list(dict.fromkeys(starts))
     seen = set(front)
     while front and len(found) < limit:
-        new = [(child, parent) for child, parent in _children(connection, front) if child not in seen]
-        found |= dict(reversed(new))
-        front = list(dict.fromkeys(child for child, _ in new))
+        new: dict[str, str] = {}
+        with closing(_children(connection, front)) as children:
+            for child, parent in children:
+                if child not in seen:
+                    new.setdefault(child, parent)
+                # Not one more: a source that everybody has read has more children than anybody asks for.
+                if len(found) + len(new) == limit:
+                    break
+        found |= new
+        front = list(new)
         seen.update(front)
     return found
 
 
-def _children(connection: Connection, parents: Sequence[str]) -> list[tuple[str, str]]:
+def _children(connection: Connection, parents: Sequence[str]) -> Generator[tuple[str, str], None, None]:
     # A tool's result is read by the turn after the one that called it, and that one names its predecessor alone.
     callers = {one.rpartition("/")[0]: one for one in parents if _TOOL_CALL.fullmatch(one)}
-    rows = [(row.child, row.parent) for row in rows_with(connection, _BELOW, edge.c.parent, parents)]
-    below = rows_with(connection, _BELOW_TURNS, edge.c.parent, callers)
-    rows += [(row.child, callers[row.parent]) for row in below]
-    return rows
+    for some in in_parts(parents):
+        with connection.execute(_BELOW.where(edge.c.parent.in_(some))) as rows:
+            yield from ((row.child, row.parent) for row in rows)
+    for some in in_parts(callers):
+        with connection.execute(_BELOW_TURNS.where(edge.c.parent.in_(some))) as rows:
+            yield from ((row.child, callers[row.parent]) for row in rows)
 
 
 def ancestry(connection: Connection, starts: Iterable[str], limit: int = ANCESTORS) -> list[str]:

@@ -15,7 +15,7 @@ from activities.runs.disk import Disk
 from activities.runs.gone import bring_up_to_date
 from contracts.errors import BatonError, LedgerUnavailable
 from contracts.text import amount
-from ledger import feed, gone, progress, retention, upkeep, workers
+from ledger import feed, folding, gone, progress, retention, upkeep, workers
 from ledger.db import Ledger
 from ledger.workers import BEAT, NOTHING_SAID, SILENT, Serving
 
@@ -91,6 +91,7 @@ class Upkeep:
             closed += await act()
         removed, unable = await self._removed()
         closed += removed
+        await self._figures()
         await self._ledger.tx(upkeep.done, self._name, "; ".join(one for one in (problem, unable) if one))
         if closed:
             structlog.get_logger().info("closed what was over", count=closed, action="upkeep_closed")
@@ -144,6 +145,16 @@ class Upkeep:
         """How far calls had got that are over: their workers were killed, and what these held was charged."""
         if over := await self._ledger.read(progress.left_over):
             await self._ledger.tx(progress.forget, over)
+
+    async def _figures(self) -> None:
+        """Keep the figures of runs that have changed: not of more than a number of them, so that a round has an end."""
+        last = ""
+        for _ in range(0, folding.ROUND, folding.AT_ONCE):
+            some = await self._ledger.read(folding.changed, last, folding.AT_ONCE)
+            if not some:
+                return
+            await self._ledger.tx(folding.fold, some)
+            last = some[-1]
 
     async def _left_over(self) -> int:
         """Gates that an activity opened after its run had ended."""

@@ -34,6 +34,12 @@ Head = Annotated[
 Digest = Annotated[
     str, typer.Option("--digest", metavar="DIGEST", help="What `baton export` printed: the file still holds exactly that.")
 ]
+Figures = Annotated[
+    bool, typer.Option("--figures", help="Look at the figures that are kept of every run: they equal its rows.")
+]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="With --figures: add up anew those that do not, and all that changed.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; one that is there stays.")]
 
 
@@ -44,11 +50,29 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(
-    run: Some = None, every: All = False, bundle: Bundle = None, head: Head = "", digest: Digest = "", as_json: Json = False
+    run: Some = None,
+    every: All = False,
+    bundle: Bundle = None,
+    head: Head = "",
+    digest: Digest = "",
+    figures: Figures = False,
+    rebuild: Rebuild = False,
+    as_json: Json = False,
 ) -> None:
-    """Check that no row of a run's record was altered, removed or moved: feed, decisions, actions, handoffs, artifacts."""
+    """Check that no row of a run's record was altered, removed or moved: feed, decisions, actions, handoffs, artifacts.
+
+    With --figures: check what is kept of runs for `baton spend` and `baton figures` instead.
+    """
+    if rebuild and not figures:
+        raise Usage("--rebuild goes with --figures: nothing else that verify looks at can be made anew")
+    if figures:
+        if run is not None or every or bundle is not None or head or digest:
+            raise Usage("--figures looks at every run and at nothing else; --rebuild and --json go with it")
+        from commands.look.kept import check
+
+        check(Out(as_json=as_json), rebuild=rebuild)
     if (run is None) != (every or bundle is not None) or (head and every):
-        raise Usage("name one run, or give --all, or --bundle FILE; --head goes with one run")
+        raise Usage("name one run, or give --all, or --bundle FILE, or --figures; --head goes with one run")
     if head and len(head) < SHORTEST_HASH:
         raise Usage(f"--head {head[:20]} is too short to be one hash: give its first {SHORTEST_HASH} characters, or all 64")
     if digest and (bundle is None or len(digest) < SHORTEST_HASH):

@@ -142,7 +142,7 @@ class Reader:
         from ledger.views.feed import head, lines
 
         # Read first: what is not wanted up to there need not be looked at again.
-        newest = self._ledger.read_now(head) if self._wanted.conditions else 0
+        newest = self._ledger.read_now(head) if self._wanted.is_narrow else 0
         came: list[FeedLine] = []
         while found := self._ledger.read_now(lines, self._wanted, self._seq):
             self._seq = found[-1].seq

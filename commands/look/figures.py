@@ -10,8 +10,8 @@ from commands.output import Out, safe
 from commands.periods import Since, Until, period, told
 
 if TYPE_CHECKING:
+    from ledger.figures.performance import Quality
     from ledger.figures.period import Period
-    from ledger.figures.quality import Quality
 
 Of = Literal["agents", "pipelines", "actions", "value", "support"]
 

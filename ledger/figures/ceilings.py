@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from contracts.money import Ceilings, Level, Levels, level_of, micros
 from contracts.runs import FINAL
+from ledger.db import not_beginning_with
 from ledger.figures.period import Period, day_of
 from ledger.figures.samples import Sample
 from ledger.tables import ceiling_change, run, scope, trip
@@ -122,8 +123,7 @@ def _spent(connection: Connection, period: Period, now: datetime) -> Iterator[tu
     ended = (run.c.started_at >= period.since_us, run.c.started_at < period.until_us, run.c.state.in_(sorted(FINAL)))
     for row in connection.execute(runs.where(*ended, scope.c.spent > 0).order_by(run.c.started_at.desc())):
         yield Named("run", row.project, ""), int(row.ceiling), int(row.spent)
-    # Every scope that is no run's: `;` follows `:`, so this is two ranges of the primary key.
-    others = select(scope.c.id, scope.c.ceiling, scope.c.spent).where((scope.c.id < "run:") | (scope.c.id >= "run;"))
+    others = select(scope.c.id, scope.c.ceiling, scope.c.spent).where(not_beginning_with(connection, scope.c.id, "run:"))
     shared = [(row.id.rsplit(":", 1)[1], row) for row in connection.execute(others.where(scope.c.spent > 0))]
     today, since, until = f"{now.astimezone(UTC):%Y-%m-%d}", day_of(period.since_us), day_of(period.until_us)
     for when, row in sorted(shared, key=lambda one: one[0], reverse=True):

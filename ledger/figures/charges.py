@@ -4,19 +4,24 @@ Money counts at the time of its reservation, as it does for ceilings: a month he
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.figures.families import Family, Replied, Reserved, families, label, versions
+from ledger.figures import kept
+from ledger.figures.families import Family, Replied, Reserved, families, label, others_of, versions
+from ledger.figures.kept import By as By
 from ledger.figures.period import Period, day_of
 from ledger.figures.waste import thrown_away
 
-By = Literal["run", "agent", "model", "pipeline", "project", "day"]
 ChargePart = Literal["useful", "retried", "repaired", "thrown_away"]
 PARTS: tuple[ChargePart, ...] = ("useful", "retried", "repaired", "thrown_away")
+COUNTED = ("spent", "held", "unknown", "calls", "calls_held", "calls_unknown")
+SUMMED = (*COUNTED, *PARTS)
+"""Everything that is added up of charges."""
+
 UNKNOWN = ""
 """The group of calls for which it is unknown: made by a release that did not record it, and never answered."""
 
@@ -77,6 +82,18 @@ class Sums:
             self.unknown += charge.charged
             self.calls_unknown += 1
 
+    def add_sums(self, numbers: Mapping[str, int]) -> None:
+        """Count charges that are added up already, by the names of `SUMMED`; a name that is not there is 0."""
+        for name in COUNTED:
+            setattr(self, name, getattr(self, name) + int(numbers.get(name, 0)))
+        for part in PARTS:
+            self.parts[part] += int(numbers.get(part, 0))
+
+    @property
+    def summed(self) -> dict[str, int]:
+        """Its numbers by the names of `SUMMED`."""
+        return {name: getattr(self, name) for name in COUNTED} | dict(self.parts)
+
 
 @dataclass(frozen=True)
 class Spending:
@@ -87,9 +104,13 @@ class Spending:
 
 
 def spending(connection: Connection, period: Period, by: By, project: str | None = None) -> Spending:
-    """What was spent in this period, by group."""
+    """What was spent in this period, by group: of most run families as it is kept, of the others from their rows."""
     key, total, groups = _KEYS[by], Sums(), defaultdict[str, Sums](Sums)
-    for charge in charges(connection, period, project):
+    sums, others = kept.spending(connection, period, by, project)
+    for name, numbers in sums:
+        total.add_sums(numbers)
+        groups[name].add_sums(numbers)
+    for charge in _charges(others_of(connection, period, others), period, project):
         total.add(charge)
         groups[key(charge)].add(charge)
     ordered = sorted(groups.items(), key=lambda one: one[0] if by == "day" else (-one[1].spent, -one[1].held, one[0]))
@@ -108,7 +129,11 @@ _KEYS: dict[By, Callable[[Charge], str]] = {
 
 def charges(connection: Connection, period: Period, project: str | None = None) -> Iterator[Charge]:
     """Every reservation that was made in this period, of all projects (None) or of one."""
-    for family in families(connection, period):
+    return _charges(families(connection, period), period, project)
+
+
+def _charges(some: Iterable[Family], period: Period, project: str | None) -> Iterator[Charge]:
+    for family in some:
         for charge in charges_of(family):
             if period.has(charge.at) and project in (None, charge.project):
                 yield charge

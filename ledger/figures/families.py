@@ -124,12 +124,21 @@ _ASKED = tuple(gate.c[name] for name in Asked._fields if name != "of")
 
 def families(connection: Connection, period: Period) -> Iterator[Family]:
     """Every run family with a reservation or a turn in this period, complete; last the calls whose run is unknown."""
-    traces = _traces(connection, period)
-    for at in range(0, len(traces), AT_ONCE):
-        yield from _read(connection, traces[at : at + AT_ONCE])
+    return others_of(connection, period, _traces(connection, period))
+
+
+def others_of(connection: Connection, period: Period, traces: Sequence[str]) -> Iterator[Family]:
+    """These run families, complete; last the calls in this period whose run is unknown."""
+    yield from families_of(connection, traces)
     orphans = [Reserved._make(row) for row in connection.execute(_orphans(period)).all()]
     if orphans:
         yield Family("", reservations=orphans)
+
+
+def families_of(connection: Connection, traces: Sequence[str]) -> Iterator[Family]:
+    """These run families, complete."""
+    for at in range(0, len(traces), AT_ONCE):
+        yield from _read(connection, traces[at : at + AT_ONCE])
 
 
 def _traces(connection: Connection, period: Period) -> list[str]:

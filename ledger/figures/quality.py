@@ -1,22 +1,24 @@
 """How agents and pipelines perform: outcomes, errors, time, tokens and money in a period. Only reads."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from contracts.agents import PERSON
 from contracts.ids import AGAIN
 from contracts.runs import FINAL
-from ledger.figures.charges import Charge, Sums, charges_of
-from ledger.figures.families import Family, Replied, by_path, families, label, versions
+from ledger.db import rows_with
+from ledger.figures import kept
+from ledger.figures.charges import Charge, charges_of
+from ledger.figures.families import Family, Replied, by_path, label, others_of, versions
+from ledger.figures.performance import TOKENS, Quality
 from ledger.figures.period import Period
-from ledger.figures.samples import Sample
 from ledger.figures.waste import outcomes
-from ledger.tables import run, tool_result, turn
+from ledger.tables import tool_result, turn
 
-TOKENS = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write", "tokens_reasoning")
 BY_PEOPLE = frozenset({"approve", "reject", "request_changes", "answer", "raise_ceiling", "stop", "happened", "did_not_happen"})
 """States of gates that a person has closed."""
 
@@ -34,80 +36,69 @@ BY_HAND = f"{PERSON}:"
 """How the model of a turn begins that a person has made."""
 
 
-@dataclass
-class Quality:
-    """Figures of one agent version or one pipeline.
-
-    `outcomes` counts an agent's steps by outcome (`done`, `unsure`, `could_not`; `nothing`: the run ended before they had an
-    output; `open`), and a pipeline's runs by state. Latency and tokens are those of turns; a turn without usage counts in
-    `tokens_unknown` and not in `tokens`. `by_person` are turns of people, which have no
-    latency. `steps` are those that a model answered, each with its repetition as one, and
-    `stepped_up` those of them in which a choice meant for unusable replies or unsure steps answered; one for outages does
-    not count. `escalated` counts an agent's steps that ended in one of `GIVEN_UP`, and a pipeline's
-    runs that opened a gate of `ESCALATIONS`. `cost` is micro-dollars per ended run, with retried attempts and with what was
-    paid outside the period. `unmetered` are turns of agents that may be outside programs: no amount holds what those cost.
-    """
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    turns: int = 0
-    unmetered: int = 0
-    cached: int = 0
-    by_person: int = 0
-    chosen: Counter[str] = field(default_factory=Counter)
-    degraded: int = 0
-    steps: int = 0
-    stepped_up: int = 0
-    escalated: int = 0
-    retries: int = 0
-    tools: int = 0
-    runs: int = 0
-    runs_with_person: int = 0
-    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKENS, 0))
-    tokens_unknown: int = 0
-    latency: Sample = field(default_factory=Sample)
-    cost: Sample = field(default_factory=Sample)
-    money: Sums = field(default_factory=Sums)
-
-    @property
-    def success(self) -> int | None:
-        """Share of ended steps or runs that are done, per mille; None before any has ended."""
-        ended = sum(count for name, count in self.outcomes.items() if name in _ENDED)
-        return self.outcomes["done"] * 1000 // ended if ended else None
-
-
 _WITHOUT_ERROR = {"settled": "dropped", "released": "not made"}
 """What happened to attempts without an error: another one was faster, or the call was given up before it was made."""
-
-_ENDED = FINAL | {"unsure", "could_not", "nothing"}
 
 
 def agents(connection: Connection, period: Period, project: str | None = None) -> dict[str, Quality]:
     """Figures of each agent version, by its name: planner@v1."""
     found: dict[str, Quality] = defaultdict(Quality)
-    for family in _families(connection, period, project):
+    there, others = kept.figures(connection, period, project)
+    for one in there:
+        _add(found, one.body["agents"])
+    families = list(_families(connection, period, project, others))
+    for family in families:
         _count_agents(found, family, period)
-    _count_tools(connection, period, project, found)
+    for _, called in _tools(connection, period, [family.trace for family in families]):
+        _count_tool(found, called)
     return dict(sorted(found.items()))
 
 
 def pipelines(connection: Connection, period: Period, project: str | None = None) -> dict[str, Quality]:
     """Figures of each pipeline, by its name."""
     found: dict[str, Quality] = defaultdict(Quality)
-    for family in _families(connection, period, project):
-        name = family.run.pipeline if family.run is not None else ""
-        _count_turns(found[name], [row for row in family.turns if period.has(row.at)])
-        for step in _answered(family, period):
-            _count_stepping(found[name], step)
-        paid = list(charges_of(family))
-        _count_charges(found[name], [charge for charge in paid if period.has(charge.at)])
-        if family.run is not None:
-            _count_run(found[name], family, sum(charge.charged for charge in paid))
+    there, others = kept.figures(connection, period, project)
+    for one in there:
+        _add(found, one.body["pipelines"])
+    for family in _families(connection, period, project, others):
+        _count_pipelines(found, family, period)
     return dict(sorted(found.items()))
 
 
-def _families(connection: Connection, period: Period, project: str | None) -> Iterable[Family]:
-    for family in families(connection, period):
+def bodies(connection: Connection, families: Sequence[Family], ever: Period) -> dict[str, str]:
+    """What is kept of each of these families, by its trace: its figures in a period that has all of it, as JSON."""
+    found: dict[str, tuple[defaultdict[str, Quality], defaultdict[str, Quality]]] = {}
+    for family in families:
+        by_agent, by_pipeline = found[family.trace] = defaultdict(Quality), defaultdict(Quality)
+        _count_agents(by_agent, family, ever)
+        _count_pipelines(by_pipeline, family, ever)
+    for trace, called in _tools(connection, ever, list(found)):
+        _count_tool(found[trace][0], called)
+    return {trace: json.dumps({"agents": _packed(one), "pipelines": _packed(other)}) for trace, (one, other) in found.items()}
+
+
+def _packed(some: Mapping[str, Quality]) -> dict[str, Any]:
+    return {name: one.packed for name, one in sorted(some.items())}
+
+
+def _add(found: dict[str, Quality], packed: Mapping[str, Any]) -> None:
+    for name, one in packed.items():
+        found[name].add_packed(one)
+
+
+def _count_pipelines(found: dict[str, Quality], family: Family, period: Period) -> None:
+    name = family.run.pipeline if family.run is not None else ""
+    _count_turns(found[name], [row for row in family.turns if period.has(row.at)])
+    for step in _answered(family, period):
+        _count_stepping(found[name], step)
+    paid = list(charges_of(family))
+    _count_charges(found[name], [charge for charge in paid if period.has(charge.at)])
+    if family.run is not None:
+        _count_run(found[name], family, sum(charge.charged for charge in paid))
+
+
+def _families(connection: Connection, period: Period, project: str | None, traces: Sequence[str]) -> Iterable[Family]:
+    for family in others_of(connection, period, traces):
         if project is None or (family.run is not None and family.run.project == project):
             yield family
 
@@ -208,15 +199,26 @@ def _count_charges(into: Quality, charges: Iterable[Charge]) -> None:
             into.errors[charge.error or _WITHOUT_ERROR.get(charge.state, charge.state)] += 1
 
 
-def _count_tools(connection: Connection, period: Period, project: str | None, found: dict[str, Quality]) -> None:
+class Called(NamedTuple):
+    """A tool that turns of an agent have called."""
+
+    agent: str
+    name: str
+    times: int
+    failed: int
+
+
+def _tools(connection: Connection, period: Period, traces: Iterable[str]) -> Iterator[tuple[str, Called]]:
     failed = func.count().filter(tool_result.c.failed.is_(True))
-    query = select(turn.c.agent, tool_result.c.name, func.count().label("all"), failed.label("failed"))
-    query = query.join(turn, turn.c.id == tool_result.c.turn).group_by(turn.c.agent, tool_result.c.name)
+    query = select(turn.c.trace, turn.c.agent, tool_result.c.name, func.count().label("times"), failed.label("failed"))
+    query = query.join(turn, turn.c.id == tool_result.c.turn).group_by(turn.c.trace, turn.c.agent, tool_result.c.name)
     query = query.where(turn.c.at >= period.since_us, turn.c.at < period.until_us)
-    if project is not None:
-        query = query.join(run, run.c.trace == turn.c.trace).where(run.c.project == project)
-    for row in connection.execute(query):
-        into = found[label(row.agent)]
-        into.tools += int(row.all)
-        if row.failed:
-            into.errors[f"tool {row.name}"] += int(row.failed)
+    for row in rows_with(connection, query, turn.c.trace, traces):
+        yield row.trace, Called(row.agent, row.name, int(row.times), int(row.failed))
+
+
+def _count_tool(found: dict[str, Quality], called: Called) -> None:
+    into = found[label(called.agent)]
+    into.tools += called.times
+    if called.failed:
+        into.errors[f"tool {called.name}"] += called.failed

@@ -1,6 +1,6 @@
 """Numbers for percentiles, in memory that does not grow with how many there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 DIGITS = 4
 """Significant digits kept of a number: percentiles are exact below 10,000, and to one part in two thousand above."""
@@ -17,9 +17,19 @@ class Sample:
 
     def add(self, number: int) -> None:
         """Take one more number."""
-        kept = _rounded(int(number))  # PostgreSQL returns sums as decimals
-        self._counts[kept] = self._counts.get(kept, 0) + 1
-        self.size += 1
+        self.add_each({int(number): 1})  # PostgreSQL returns sums as decimals
+
+    def add_each(self, counts: Mapping[int, int]) -> None:
+        """Take these numbers, each so often."""
+        for number, times in counts.items():
+            kept = _rounded(number)
+            self._counts[kept] = self._counts.get(kept, 0) + times
+            self.size += times
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """How often there is each number, as rounded."""
+        return self._counts
 
     def percentile(self, percent: int) -> int | None:
         """The smallest number that is at least as large as `percent` % of the sample; None if the sample is empty."""

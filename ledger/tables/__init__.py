@@ -5,6 +5,7 @@ from ledger.tables.cases import support_case, support_issue
 from ledger.tables.columns import metadata
 from ledger.tables.condemned import condemnation, condemned, remedy
 from ledger.tables.console import console_password, console_session, decision_outbox, sign_in_link, sign_in_try
+from ledger.tables.figures import figures_changed, kept_figures, kept_spending
 from ledger.tables.gates import decision, gate, revoked_key
 from ledger.tables.handoffs import artifact, claim, edge, handoff, seen
 from ledger.tables.lines import feed, feed_head
@@ -40,9 +41,12 @@ __all__ = [
     "edge",
     "feed",
     "feed_head",
+    "figures_changed",
     "gate",
     "handoff",
     "identity",
+    "kept_figures",
+    "kept_spending",
     "message",
     "metadata",
     "notice",

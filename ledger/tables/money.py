@@ -44,6 +44,7 @@ reservation = Table(
     Index("ix_reservation_at", "at"),
     # Partial: few are held at a time, and dead workers' are looked for again and again.
     Index("ix_reservation_held", "at", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
+    Index("ix_reservation_lost", "at", sqlite_where=text("state = 'lost'"), postgresql_where=text("state = 'lost'")),
 )
 
 trip = Table(

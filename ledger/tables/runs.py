@@ -32,6 +32,7 @@ run = Table(
     Column("trimmed_at", BigInteger),
     Index("ix_run_state_updated", "state", "updated_at"),
     Index("ix_run_workflow", "workflow_id"),
+    Index("ix_run_started", "started_at"),
     # Partial: few runs are open or gone, and both are looked for again and again.
     Index("ix_run_open", "updated_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
     Index("ix_run_gone", "updated_at", sqlite_where=text("gone <> ''"), postgresql_where=text("gone <> ''")),

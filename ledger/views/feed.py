@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from contracts.errors import NotFound
 from contracts.runs import FeedLine
-from ledger.db import beginning_with, to_us
+from ledger.db import beginning_with, containing, to_us
 from ledger.feed import after, as_line, find
 from ledger.tables import feed
 
@@ -29,7 +29,11 @@ class Filter:
     until: int = 0
 
     @property
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def is_narrow(self) -> bool:
+        """True if it asks for more than a run or a project."""
+        return bool(self.agent or self.stage or self.alerts or self.text or self.until)
+
+    def conditions(self, connection: Connection) -> list[ColumnElement[bool]]:
         """What the lines have to be, beside their run and project."""
         found: list[ColumnElement[bool]] = []
         if self.agent:
@@ -41,7 +45,7 @@ class Filter:
         if self.alerts:
             found.append(feed.c.importance == "alert")
         if self.text:
-            found.append(or_(*(one.icontains(self.text, autoescape=True) for one in (feed.c.did, feed.c.why, feed.c.next))))
+            found.append(or_(*(containing(connection, one, self.text) for one in (feed.c.did, feed.c.why, feed.c.next))))
         if self.until:
             found.append(feed.c.seq <= self.until)
         return found
@@ -49,12 +53,12 @@ class Filter:
 
 def lines(connection: Connection, wanted: Filter, seq: int = 0, limit: int = 500) -> list[FeedLine]:
     """At most `limit` of the wanted lines with a number above `seq`, in order."""
-    return after(connection, seq, trace=wanted.trace, project=wanted.project, wanted=wanted.conditions, limit=limit)
+    return after(connection, seq, trace=wanted.trace, project=wanted.project, wanted=wanted.conditions(connection), limit=limit)
 
 
 def seq_before(connection: Connection, wanted: Filter, *, since: datetime | None, last: int | None) -> int:
     """The feed position after which the wanted lines since an instant, or the `last` of them, follow. 0 for all."""
-    query = select(feed.c.seq).where(*wanted.conditions)
+    query = select(feed.c.seq).where(*wanted.conditions(connection))
     if wanted.trace is not None:
         query = query.where(feed.c.trace == wanted.trace)
     if wanted.project is not None:
@@ -84,7 +88,7 @@ def about(connection: Connection, action: str, limit: int = 100) -> list[FeedLin
 
 def newest(connection: Connection, wanted: Filter, limit: int, *, before: int | None, details: bool) -> list[FeedLine]:
     """The newest `limit` of the wanted lines, newest first; of those before a number if given. `details`: those as well."""
-    query = select(feed).where(*wanted.conditions).order_by(feed.c.seq.desc()).limit(limit)
+    query = select(feed).where(*wanted.conditions(connection)).order_by(feed.c.seq.desc()).limit(limit)
     query = query if before is None else query.where(feed.c.seq < before)
     query = query if wanted.trace is None else query.where(feed.c.trace == wanted.trace)
     query = query if wanted.project is None else query.where(feed.c.project == wanted.project)

@@ -3,21 +3,24 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from contracts.money import CeilingRefused, Ceilings, Levels
 from ledger.db import Ledger, to_us
 from ledger.figures.ceilings import Named, Review, named_of, reviews
 from ledger.figures.period import Period
+from ledger.migrate import upgrade
 from ledger.money import ceilings, spend
 from ledger.money.ceilings import Change
 from ledger.money.spend import Scope
 from ledger.tables import ceiling_change, run, trip
 from tests.ledger.books import Book, key
+from tests.postgres import Postgres
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 QUARTER = Period(NOW - timedelta(days=90), NOW + timedelta(days=1))
@@ -183,3 +186,22 @@ def test_a_ceiling_without_a_setting_is_the_newest_that_counted(ledger: Ledger) 
     spent(ledger, "month:2026-10", 5, 200)
     assert reviewed(ledger, Ceilings())[MONTH].ceiling == 200
     assert named_of("project:shop:month:2026-10", "") == Named("month", "shop", "")
+
+
+def test_a_language_that_sorts_otherwise_changes_no_review(postgres: Postgres, tmp_path: Path) -> None:
+    """In a database of a language `;` comes before `:`, so what runs have spent is no range of ids. A run's ceiling is of the
+    run and of no month, as everywhere else."""
+    postgres._run("CREATE DATABASE english TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+    ledger = Ledger(postgres.url("english"), tmp_path / "artifacts")
+    try:
+        upgrade(ledger)
+        assert ledger.read_now(lambda connection: connection.execute(text("SELECT 'run;' < 'run:'")).scalar())
+        for _ in range(10):
+            ended(ledger, DOLLAR)
+        for month in ("2026-09", "2026-10"):
+            spent(ledger, f"month:{month}", 7 * DOLLAR)
+        found = reviewed(ledger)
+        assert {named: review.spent.size for named, review in found.items()} == {RUN: 10, MONTH: 2}
+    finally:
+        ledger.close()
+        postgres.drop("english")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from contracts.base import canonical, sha256
 from contracts.errors import NotFound
@@ -10,6 +11,7 @@ from contracts.handoff import Claim, EvidenceRef, Handoff, Producer
 from contracts.ids import handoff_id
 from ledger import handoffs
 from ledger.db import Ledger
+from ledger.tables import edge
 
 
 def made(path: str = "plan", trace: str = "trace-1", inputs: tuple[str, ...] = ("task",)) -> Handoff[Any]:
@@ -93,3 +95,16 @@ def test_the_walk_stops_at_its_limit(ledger: Ledger) -> None:
     """A very large origin is cut, nearest edges first."""
     ledger.tx_now(handoffs.link, "a", "used", [f"p{number:02}" for number in range(20)])
     assert len(ledger.read_now(handoffs.upstream, "a", 5)) == 5
+
+
+def test_a_walk_downwards_reads_no_more_than_it_may(ledger: Ledger) -> None:
+    """Of something that very much came from it tells as much as was asked for, each thing once, and the nearest first."""
+    many = [{"child": f"child-{nth:04}", "relation": "derived", "parent": "source"} for nth in range(1200)]
+    many += [{"child": "grandchild", "relation": "derived", "parent": f"child-{nth:04}"} for nth in range(3)]
+    ledger.tx_now(lambda connection: connection.execute(insert(edge), many))
+    few = ledger.read_now(handoffs.downstream, ["source"], 7)
+    assert few == {f"child-{nth:04}": "source" for nth in range(7)}
+    every = ledger.read_now(handoffs.downstream, ["source"], 5000)
+    assert len(every) == 1201
+    assert list(every.items())[-1] == ("grandchild", "child-0000")
+    assert len(ledger.read_now(handoffs.downstream, ["source"], 1200)) == 1200

@@ -117,8 +117,8 @@ MUTANTS = (
         name="tool-leads-nowhere",
         promise="What a tool read leads to the turn that saw its result.",
         file="ledger/handoffs.py",
-        old="rows += [(row.child, callers[row.parent]) for row in below]",
-        new="rows += []",
+        old="yield from ((row.child, callers[row.parent]) for row in rows)",
+        new="yield from ()",
         tests=(f"{IMPACT}::test_a_source_leads_to_all_that_came_of_it_in_every_run",),
     ),
 )

@@ -20,7 +20,7 @@ from activities.running.beside import beside
 from activities.runs.disk import UNUSED, Disk
 from activities.runs.upkeep import Upkeep
 from contracts.runs import RunChange
-from ledger import artifacts, feed, gates, runs, turns, upkeep, workers
+from ledger import artifacts, feed, folding, gates, runs, turns, upkeep, workers
 from ledger.db import Ledger, now_us
 from ledger.tables import artifact, gate, run, worker
 from ledger.tables import turn as turn_row
@@ -264,3 +264,20 @@ def test_folders_that_baton_did_not_make_are_not_marked(tmp_path: Path) -> None:
     used(tmp_path / "venv")
     used(tmp_path / "nothing")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["bin", "venv"]
+
+
+async def test_a_round_keeps_the_figures_of_what_is_quiet(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that have ended are kept, and a run that goes on is not; a round has an end, and the next one goes on from there."""
+    for nth in range(5):
+        ledger.tx_now(turns.insert, turn(1, trace=f"ended-{nth}"))
+        ledger.tx_now(ended, f"ended-{nth}")
+    ledger.tx_now(runs.begin, *begin("goes-on"))
+    monkeypatch.setattr(folding, "ROUND", 1)
+    monkeypatch.setattr(folding, "AT_ONCE", 1)
+    rounds = Upkeep(ledger, "worker", "test")
+    await rounds.round()
+    assert len(ledger.read_now(folding.changed, "", 10)) == 4
+    monkeypatch.setattr(folding, "ROUND", 100)
+    await rounds.round()
+    assert ledger.read_now(folding.changed, "", 10) == []
+    assert ledger.read_now(folding.compare)[1:] == ([], 5, 1)
