@@ -99,6 +99,17 @@ class Person:
 
         await until(said, f"{self.page.url} says {text!r}")
 
+    async def gone(self, text: str) -> None:
+        """Load the page again until it does not say this any more."""
+
+        async def unsaid() -> bool | None:
+            if text not in await self.text():
+                return True
+            await self.page.goto(self.page.url)
+            return None
+
+        await until(unsaid, f"{self.page.url} does not say {text!r} any more")
+
     async def picture(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
         await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
