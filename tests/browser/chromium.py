@@ -19,6 +19,9 @@ from tests.stack import until
 HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
 PATIENCE_MS = children.PATIENCE * 1000
 
+NARROW = 1000
+"""Pixels across a picture that a page of the docs shows."""
+
 PICTURES = "TESTS_PICTURES"
 """Environment variable: the folder that screenshots go to. Without it they go where pytest keeps a test's files."""
 
@@ -113,6 +116,14 @@ class Person:
     async def picture(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
         await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+
+    async def both_themes(self, name: str, height: int) -> None:
+        """Keep a screenshot of the page's beginning, so many pixels high, in both themes; the light one stays."""
+        for theme, file in (("dark", f"{name}-dark"), ("light", name)):
+            await self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+            clip: Any = {"x": 0, "y": 0, "width": NARROW, "height": height}
+            await self.page.set_viewport_size({"width": NARROW, "height": height})
+            await self.page.screenshot(path=self.pictures / f"{file}.png", clip=clip, full_page=True)
 
 
 @asynccontextmanager
