@@ -117,12 +117,14 @@ class Person:
         """Keep a screenshot of the whole page."""
         await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
 
-    async def both_themes(self, name: str, height: int) -> None:
-        """Keep a screenshot of the page's beginning, so many pixels high, in both themes; the light one stays."""
+    async def both_themes(self, name: str, height: int, below: str = "") -> None:
+        """Keep a part of the page, so many pixels high, in both themes (`NAME-dark`); the light one stays. `below`: it begins
+        at the first element with this selector."""
+        await self.page.set_viewport_size({"width": NARROW, "height": height})
+        box = await self.page.locator(below).first.bounding_box() if below else None
+        clip: Any = {"x": 0, "y": box["y"] if box else 0, "width": NARROW, "height": height}
         for theme, file in (("dark", f"{name}-dark"), ("light", name)):
             await self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
-            clip: Any = {"x": 0, "y": 0, "width": NARROW, "height": height}
-            await self.page.set_viewport_size({"width": NARROW, "height": height})
             await self.page.screenshot(path=self.pictures / f"{file}.png", clip=clip, full_page=True)
 
 

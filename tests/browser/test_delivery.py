@@ -57,7 +57,7 @@ async def test_a_delivery_is_driven_whole_from_the_console(
                 await one.open(_path(second))
                 await one.sees(f"approve by {won['by']}")
             await olga.open(_path(change))
-            await olga.both_themes("gate", 1200)
+            await olga.both_themes("gate", 900, "#then")
             await nora.open(_path(change))
             await nora.picture("gate-of-a-change")
             await nora.presses("Approve")
