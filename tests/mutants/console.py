@@ -233,8 +233,8 @@ MUTANTS = (
         name="worker-from-any-console",
         promise="A console that `baton up` has not started starts no worker.",
         file="commands/own_worker.py",
-        old="    if here(settings) is None:\n        raise Refused(",
-        new="    if here(settings) is None:\n        return\n        raise Refused(",
+        old="    if here(settings) is None:",
+        new="    if here(settings) is False:",
         tests=(f"{ROOM}/test_settling.py::test_a_console_that_up_did_not_start_starts_no_worker",),
     ),
     Mutant(
