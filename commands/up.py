@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contexts
 import places
@@ -12,6 +13,9 @@ from commands.processes import Running
 from commands.server import Ports
 from config import Settings
 from contracts.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 DEFAULT_PORTS = Ports(7233, 8233)
 _UI_ABOVE = 1000
@@ -46,24 +50,31 @@ async def up(settings: Settings, port: int | None = None, ui_port: int | None = 
             ports = _kept(running, port, ui_port)
             processes.record(running, state)
         client = await server.ready(ports.address, running, state)
-        worker, hangs = processes.find(state, "worker"), ""
-        if worker is None:
-            worker = server.start_worker(state, worker_variables(settings, state, ports))
-        else:
-            hangs = (
-                f"process {worker.pid} ran before and asks for no work: it hangs, or was stopped. `baton down`, then `baton up`"
-            )
-        processes.record(worker, state)
-        if settings.role == "actions":
-            await server.beats(settings, worker, state)
-        else:
-            await server.polled(client, settings.task_queue, worker, state, hangs)
+        await worker_at(settings, state, ports, client)
         console = processes.find(state, "console")
         if console is None:
             # After the worker: it is the worker that makes the ledger.
             console = await server.start_console(state, worker_variables(settings, state, ports), console_port(ports))
         processes.record(console, state)
     return Up(ports, console.port, notes)
+
+
+async def worker_at(settings: Settings, state: Path, ports: Ports, client: "Client") -> Running:
+    """The worker of this place, once it asks for work; started, unless one runs. Call it under `processes.alone`.
+
+    Raises `BatonError` with the end of its log if it does not come up.
+    """
+    worker, hangs = processes.find(state, "worker"), ""
+    if worker is None:
+        worker = server.start_worker(state, worker_variables(settings, state, ports))
+    else:
+        hangs = f"process {worker.pid} ran before and asks for no work: it hangs, or was stopped. `baton down`, then `baton up`"
+    processes.record(worker, state)
+    if settings.role == "actions":
+        await server.beats(settings, worker, state)
+    else:
+        await server.polled(client, settings.task_queue, worker, state, hangs)
+    return worker
 
 
 def _wanted(port: int | None, ui_port: int | None) -> Ports:

@@ -1,7 +1,7 @@
 """How a page is answered: who asks, what the ledger says, and in which form, HTML or JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 from starlette.requests import Request
@@ -19,14 +19,17 @@ from ledger.signed_in import SignedIn
 from ledger.views.feed import head
 from ledger.views.workers import workers_of
 
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
 __all__ = ["SCHEMA", "Pages", "Place", "failed", "nobody", "problem", "told", "wants_json"]
 
 
 class Pages:
     """Answers the pages of one console."""
 
-    def __init__(self, ledger: Ledger, sessions: Sessions, place: Place) -> None:
-        self._ledger, self._sessions, self._place = ledger, sessions, place
+    def __init__(self, ledger: Ledger, sessions: Sessions, place: Place, connect: Callable[[], Awaitable["Client"]]) -> None:
+        self._ledger, self._sessions, self._place, self._connect = ledger, sessions, place, connect
 
     def answering(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """What answers a request for this page: to nobody who is not signed in."""
@@ -59,7 +62,7 @@ class Pages:
 
     def asked(self, request: Request, person: str, typed: Mapping[str, str] | None = None) -> Asked:
         """What a request asks for, here."""
-        here = Here(self._ledger, self._place.settings)
+        here = Here(self._ledger, self._place.settings, self._connect)
         return Asked(request.path_params, request.query_params, here, person, typed or {})
 
     def _read(self, connection: Connection, page: Page, asked: Asked) -> dict[str, Any]:

@@ -39,11 +39,11 @@ LONGEST_TRACE = 200
 def application(ledger: Ledger, place: Place, connect: Callable[[], Awaitable["Client"]], policy: InForce) -> Starlette:
     """The console over this ledger, for whom the policy lets in.
 
-    `connect` gives a client of Temporal, or raises `BatonError`: only decisions need it.
+    `connect` gives a client of Temporal, or raises `BatonError`: only what is decided and done needs it.
     """
     sessions, live, sender = Sessions(ledger, place), Live(ledger), Sender(ledger, connect)
     entering = Entering(ledger, sessions, place, policy)
-    serving = Pages(ledger, sessions, place)
+    serving = Pages(ledger, sessions, place, connect)
     saying = Saying(ledger, sessions, sender, serving)
     routes = [Route(page.path, serving.answering(page)) for page in PAGES]
     routes += [Route(one.path, saying.doing(one), methods=["POST"]) for one in OPERATIONS]

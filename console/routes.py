@@ -2,13 +2,29 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from starlette.routing import compile_path
 
-from console.pages import actions, agents, condemned, cost, feed, gate, help, needs_you, provenance, read, run, runs, system
+from console.pages import (
+    actions,
+    again,
+    agents,
+    condemned,
+    cost,
+    feed,
+    gate,
+    help,
+    machinery,
+    needs_you,
+    provenance,
+    read,
+    run,
+    runs,
+    system,
+)
 from console.pages.asked import Asked, Read, Wake
 from contracts.console import Right
 from ledger.db import Connection
@@ -52,13 +68,19 @@ COST = Page("/cost", "cost.html", cost.cost, "Cost", needs="read")
 """The page whose forms set ceilings."""
 
 SYSTEM = Page("/system", "system.html", system.system, "System", needs="read")
-"""The page whose forms pause and resume what is wider than a run."""
+"""The page whose forms pause and resume what is wider than a run, close breakers, and start this machine's worker."""
+
+AGENTS = Page("/agents", "agents.html", agents.agents, "Agents", needs="read")
+"""The page whose forms withdraw a version."""
+
+RUN = Page("/runs/{run}", "run.html", run.run, needs="read")
+"""The page whose forms have a run done again, and start what was ended as its duplicate."""
 
 PAGES = (
     Page("/", "needs_you.html", needs_you.needs_you, "Needs you", needs="read"),
     Page("/feed", "feed.html", feed.lines, "Feed", needs="read"),
     Page("/runs", "runs.html", runs.runs, "Runs", needs="read"),
-    Page("/runs/{run}", "run.html", run.run, needs="read"),
+    RUN,
     GATE,
     COST,
     Page("/actions", "actions.html", actions.actions, "Actions", needs="read"),
@@ -67,7 +89,7 @@ PAGES = (
     PREVIEW,
     Page("/provenance/condemned", "condemnations.html", condemned.every, needs="read"),
     CONDEMNED,
-    Page("/agents", "agents.html", agents.agents, "Agents", needs="read"),
+    AGENTS,
     SYSTEM,
     Page("/read", "read.html", read.read, "Read", needs="read"),
     Page("/help", "runbooks.html", help.runbooks, "Help", needs="read"),
@@ -93,7 +115,21 @@ class Operation:
     needs: Right = "operate"
 
 
-OPERATIONS: tuple[Operation, ...] = (
+Run = Callable[[Asked, str, Mapping[str, str]], Awaitable[Wake | None]]
+"""As `Do`, for what is no transaction of the ledger alone: it asks Temporal, or changes this machine. As safe to send twice."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """As `Operation`, for what takes more than the ledger."""
+
+    path: str
+    page: Page
+    run: Run
+    needs: Right = "operate"
+
+
+OPERATIONS: tuple[Operation | Errand, ...] = (
     Operation("/cost/raise", COST, cost.raise_ceiling),
     Operation("/actions/{key}/retry", ACTION, actions.retry),
     Operation("/actions/{key}/abandon", ACTION, actions.abandon),
@@ -105,10 +141,16 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("/provenance/condemned/{id}/propose", CONDEMNED, condemned.propose),
     Operation("/system/pause", SYSTEM, system.pause),
     Operation("/system/resume", SYSTEM, system.resume),
+    Errand("/system/close", SYSTEM, machinery.close),
+    Errand("/system/worker", SYSTEM, machinery.worker),
+    Errand("/agents/withdraw", AGENTS, agents.withdraw),
+    Errand("/runs/{run}/retry", RUN, again.retry),
+    Errand("/runs/{run}/duplicates", RUN, again.start_duplicate),
+    Operation("/runs/{run}/gates/{gate}/raise", GATE, gate.raise_shared),
 )
 """Every one of them."""
 
-FORMS: tuple[Form | Operation, ...] = (
+FORMS: tuple[Form | Operation | Errand, ...] = (
     Form(GATE.path, needs="decide"),
     Form(f"{GATE.path}/withdraw", needs="decide"),
     *OPERATIONS,

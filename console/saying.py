@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from commands.errors import Usage
 from console.answers import Pages, nobody, told
 from console.deciding import decide
-from console.routes import GATE, Operation, Page
+from console.pages.asked import Asked, Wake
+from console.routes import GATE, Errand, Operation, Page
 from console.sender import Sender
 from console.sessions import Sessions, form, is_own_form
-from contracts.errors import Refused
+from contracts.errors import BatonError, LedgerUnavailable, Refused
 from ledger import decision_outbox
 from ledger.db import Ledger
 from ledger.signed_in import SignedIn
@@ -38,11 +39,15 @@ class Saying:
         """Take back what nobody has answered."""
         return await self._done(request, GATE, self._withdraw)
 
-    def doing(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
-        """What does this operation in one transaction, and shows its page again."""
+    def doing(self, operation: Operation | Errand) -> Callable[[Request], Awaitable[Response]]:
+        """What does this operation, in one transaction if it is none that takes more, and shows its page again."""
 
         async def work(request: Request, by: SignedIn, fields: dict[str, str]) -> None:
-            found = await self._ledger.tx(operation.do, self._pages.asked(request, by.person), by.person, fields)
+            asked = self._pages.asked(request, by.person)
+            if isinstance(operation, Errand):
+                found = await _on_an_errand(operation, asked, by.person, fields)
+            else:
+                found = await self._ledger.tx(operation.do, asked, by.person, fields)
             if found is not None:
                 self._sender.tell(found)
 
@@ -78,6 +83,16 @@ class Saying:
         del request
         if not await self._ledger.tx(decision_outbox.withdraw, fields.get("nonce", ""), by.person):
             raise Refused("this cannot be withdrawn any more: it was answered, or somebody else has sent it")
+
+
+async def _on_an_errand(errand: Errand, asked: Asked, by: str, fields: dict[str, str]) -> Wake | None:
+    """What came of it. Raises `Refused` for whatever stands in its way, such as a Temporal that does not answer."""
+    try:
+        return await errand.run(asked, by, fields)
+    except (LedgerUnavailable, Refused, Usage):
+        raise
+    except BatonError as error:
+        raise Refused(str(error)) from error
 
 
 def _again(page: Page, request: Request) -> str:

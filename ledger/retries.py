@@ -11,7 +11,9 @@ from ledger.tables import feed as line
 _KEY = "retried/"
 
 
-def record(connection: Connection, earlier: RunRef, did: str, by: str, why: str, *, again: str, name: str) -> None:
+def record(
+    connection: Connection, earlier: RunRef, did: str, by: str, why: str, *, again: str, name: str, channel: str = "cli"
+) -> None:
     """Write the line of a retry of `earlier`. `again` is the run id in Temporal that came of it, `name` its workflow id.
 
     Safe to call twice: one line per `again`.
@@ -21,7 +23,7 @@ def record(connection: Connection, earlier: RunRef, did: str, by: str, why: str,
         at=WHEN_WRITTEN,
         stage="retry",
         actor=by,
-        channel="cli",
+        channel=channel,
         did=did,
         why=why,
         outputs=(name,),

@@ -74,10 +74,10 @@ def wrong_versions(catalogue: Catalogue, lock: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def withdraw(folder: Path, catalogue: Catalogue, agent: Agent, why: str) -> bool:
+def withdraw(folder: Path, catalogue: Catalogue, agent: Agent, why: str, by: str) -> bool:
     """Have workers that start from now on pass this version over; runs that pinned it keep it. False if it was so before.
 
-    Raises `Refused` where no other version would be left to be live.
+    Who and why stand behind its line in the file. Raises `Refused` where no other version would be left to be live.
     """
     name, label = agent.file.name, f"{agent.file.name}@{agent.version}"
     if label in catalogue.withdrawn:
@@ -87,5 +87,5 @@ def withdraw(folder: Path, catalogue: Catalogue, agent: Agent, why: str) -> bool
         raise Refused(f"{label} is the last version of {name}, and nothing would be live without it. Write a new version first")
     path = folder / WITHDRAWN
     before = path.read_text(encoding="utf-8") if path.exists() else HEAD
-    path.write_text(f"{before}{label}  # {one_line(why, 1000)}\n", encoding="utf-8")
+    path.write_text(f"{before}{label}  # {one_line(by, 80)}: {one_line(why, 1000)}\n", encoding="utf-8")
     return True

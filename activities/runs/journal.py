@@ -12,10 +12,11 @@ from activities.running.heartbeat import committed
 from activities.runs import lines
 from activities.runs.admission import Admission, for_history
 from activities.runs.gone import namespace_id
-from contracts.base import sha256
+from contracts.base import canonical, sha256
 from contracts.journal import BeginRun, Finish, Record, Totals
 from contracts.pins import Began
-from ledger import actions, artifacts, feed, gates, outside, relay, runs
+from contracts.runs import RunRef
+from ledger import actions, artifacts, duplicates, feed, gates, outside, relay, runs
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 
@@ -56,6 +57,7 @@ class Journal:
             commit_riders(connection, request, [lines.admitted(request, began)])
         else:
             feed.append(connection, request.run, [lines.duplicate(request, began.duplicate_of)])
+            self._keep_duplicate(connection, request)
         return for_history(began)
 
     def _keep_outside(self, connection: Connection, request: BeginRun) -> None:
@@ -66,6 +68,14 @@ class Journal:
                 kept = artifacts.put(connection, self._ledger.files, text.encode())
                 at = (request.run.trace, request.run.path, kept.digest, outside.OF_INPUT)
                 artifacts.note_seen(connection, *at, untrusted=True, sources=(sources,))
+
+    def _keep_duplicate(self, connection: Connection, request: BeginRun) -> None:
+        """Keep what a run was asked for that is not begun, with the run that has its request key: it may be another request."""
+        first = runs.by_request(connection, request.run.project, request.request_key or "")
+        assert first is not None, "it holds the key"
+        kept = artifacts.put(connection, self._ledger.files, canonical(request.input), "application/json")
+        holder = RunRef(trace=first.trace, workflow_id=first.workflow_id, project=first.project)
+        duplicates.record(connection, holder, request.run, request.pipeline, kept.digest)
 
     @activity.defn
     async def record(self, request: Record) -> None:

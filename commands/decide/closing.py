@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from ledger.db import Connection, Ledger
+
+Answer = Callable[["Client", Sequence[Waiting]], Awaitable[Mapping[str, str]]]
+"""Approves gates, which has their models asked again. Per gate what came of it, as in `Closed.gates`."""
 
 AT_ONCE = 50
 """Runs that are told at the same time."""
@@ -49,25 +52,45 @@ def close_all(ledger: "Ledger", names: Sequence[str], by: str, why: str, limit: 
     Raises `NotFound` for a name without a breaker, and `Refused` if all are closed and nothing waits for them. A run that
     cannot be told asks again by itself, or at its gate.
     """
-    there = ledger.read_now(_waiting, names)
-    acting = ledger.read_now(carrying_out) if any(name.startswith(TARGET) for name in names) else []
-    found = Closed(ledger.tx_now(_close, names, by, why))
+
+    async def answer(client: "Client", gates: Sequence[Waiting]) -> Mapping[str, str]:
+        return await _answered(ledger, client, gates, by, why, limit)
+
+    async def closing() -> Closed:
+        return await close_and_tell(ledger, names, by, why, lambda: connect(by, ledger=ledger), answer)
+
+    return asyncio.run(closing())
+
+
+async def close_and_tell(
+    ledger: "Ledger",
+    names: Sequence[str],
+    by: str,
+    why: str,
+    reach: Callable[[], Awaitable["Client"]],
+    answer: Answer,
+    channel: str = "cli",
+) -> Closed:
+    """As `close_all`. `reach` gives a client of Temporal or raises `Unreachable`; `answer` decides at the gates that wait."""
+    there = await ledger.read(_waiting, names)
+    acting = await ledger.read(carrying_out) if any(name.startswith(TARGET) for name in names) else []
+    found = Closed(await ledger.tx(_close, names, by, why, channel))
     if not found.names and not there and not acting:
         raise Refused(f"{', '.join(names)}: closed already, calls are made, and no run waits at a gate for it")
-    kept = _Kept(names, there, ledger.read_now(asking_again), acting)
+    kept = _Kept(names, there, await ledger.read(asking_again), acting)
     if kept.gates or kept.runs or kept.acting:
-        asyncio.run(_tell(ledger, kept, found, by, why, limit))
+        await _tell(kept, found, reach, answer)
     return found
 
 
-def _close(connection: "Connection", names: Sequence[str], by: str, why: str) -> list[str]:
+def _close(connection: "Connection", names: Sequence[str], by: str, why: str, channel: str) -> list[str]:
     """Those that were closed now. Raises `NotFound` for a name without a breaker, and then closes none."""
     from commands.look.routes import close_now
 
     closed = []
     for name in dict.fromkeys(names):
         with contextlib.suppress(Refused):  # it is closed already, and its gates may wait all the same
-            close_now(connection, name, by, why)
+            close_now(connection, name, by, why, channel)
             closed.append(name)
     return closed
 
@@ -77,7 +100,7 @@ def _waiting(connection: "Connection", names: Sequence[str]) -> list[Waiting]:
     return list(several.values())
 
 
-async def _tell(ledger: "Ledger", kept: _Kept, found: Closed, by: str, why: str, limit: float) -> None:
+async def _tell(kept: _Kept, found: Closed, reach: Callable[[], Awaitable["Client"]], answer: Answer) -> None:
     from temporalio.service import RPCError
 
     from activities.turns.health import FRESH
@@ -85,13 +108,13 @@ async def _tell(ledger: "Ledger", kept: _Kept, found: Closed, by: str, why: str,
     from connection import Unreachable
 
     try:
-        client = await connect(by, ledger=ledger)
+        client = await reach()
     except Unreachable as error:
         found.warning = f"{first_line(error)}; the runs ask again by themselves, or at their gates"
         return
     # Workers read the breakers again only then: a run that is told sooner finds them open still, and waits as long again.
     await asyncio.sleep(FRESH)
-    found.gates = dict(await _answered(ledger, client, kept.gates, by, why, limit))
+    found.gates = dict(await answer(client, kept.gates))
     nudged = await nudge(client, kept.runs)
     found.woken = [name for name in kept.runs if name not in nudged.over]
     try:

@@ -1,10 +1,11 @@
 """`baton agents` and `baton contracts`: the agent versions, and the contracts they exchange."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.context import LOOK, Json, reason, settings
+from commands.context import LOOK, By, Json, named, reason, settings
 from commands.errors import Usage
 from commands.output import Out, safe
 
@@ -28,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def list_agents(as_json: Json = False) -> None:
     """List every agent version with its class, contracts, digest and release state."""
     out = Out(as_json=as_json)
-    catalogue, lock = _load()
+    catalogue, lock = load_agents(settings().agents)
     found = [_fields(agent, catalogue, lock) for agent in catalogue.agents]
     out.document(agents=found)
     rows = [
@@ -52,8 +53,8 @@ def show_agent(
 ) -> None:
     """Show one agent version: what it owns, what it must not do, its tools, limits and instructions."""
     out = Out(as_json=as_json)
-    catalogue, lock = _load()
-    agent = _find(catalogue, name)
+    catalogue, lock = load_agents(settings().agents)
+    agent = find_agent(catalogue, name)
     fields = _fields(agent, catalogue, lock)
     out.document(**fields, file=agent.file.model_dump(mode="json", by_alias=True), instructions=agent.instructions)
     out.line(f"{fields['name']}: {fields['released']}{', live' if fields['live'] else ''}, digest {agent.digest}", "bold")
@@ -83,8 +84,8 @@ def freeze_agent(
     from activities.agents.releases import freeze
 
     out = Out(as_json=as_json)
-    catalogue, _ = _load()
-    agent = _find(catalogue, name)
+    catalogue, _ = load_agents(settings().agents)
+    agent = find_agent(catalogue, name)
     # Loaded and validated before: an agent that no worker could use cannot be released.
     added = freeze(settings().agents / "released.lock", agent)
     out.document(name=f"{agent.file.name}@{agent.version}", digest=agent.digest, added=added)
@@ -94,31 +95,32 @@ def freeze_agent(
 def withdraw_agent(
     name: Annotated[str, typer.Argument(metavar="NAME@vN", help="The agent version that should not be live.")],
     why: Annotated[str, typer.Option("--message", "-m", help="The reason, which is recorded in withdrawn.lock.")],
+    by: By = None,
     as_json: Json = False,
 ) -> None:
     """Pass an agent version over: the one below it is live once workers are restarted. Open runs keep what they began with."""
     from activities.agents.releases import withdraw
 
     out = Out(as_json=as_json)
-    catalogue, _ = _load()
+    catalogue, _ = load_agents(settings().agents)
     if "@" not in name:
         raise Usage(f"name the version as well: {name}@{catalogue.newest(name).version}")
-    agent, folder = _find(catalogue, name), settings().agents
+    agent, folder = find_agent(catalogue, name), settings().agents
     label = f"{agent.file.name}@{agent.version}"
-    added = withdraw(folder, catalogue, agent, reason(why))
-    live = _load()[0].newest(agent.file.name)
+    added = withdraw(folder, catalogue, agent, reason(why), named("--by", by))
+    live = load_agents(folder)[0].newest(agent.file.name)
     out.document(name=label, added=added, live=f"{live.file.name}@{live.version}")
     was = "is withdrawn" if added else "was withdrawn before"
     out.line(f"{label} {was}; {live.file.name}@{live.version} is live for runs that start once workers are restarted")
     out.note("  next    baton down   then   baton up")
 
 
-def _load() -> "tuple[Catalogue, dict[str, str]]":
+def load_agents(folder: Path) -> "tuple[Catalogue, dict[str, str]]":
+    """The agent files of this folder, and what is released of them."""
     from activities.agents.catalogue import load_catalogue
     from activities.agents.releases import read_lock
     from activities.tools.registry import TOOLS
 
-    folder = settings().agents
     return load_catalogue(folder, TOOLS), read_lock(folder / "released.lock")
 
 
@@ -137,7 +139,8 @@ def _fields(agent: "Agent", catalogue: "Catalogue", lock: dict[str, str]) -> dic
     }
 
 
-def _find(catalogue: "Catalogue", name: str) -> "Agent":
+def find_agent(catalogue: "Catalogue", name: str) -> "Agent":
+    """The agent of this name, or the version NAME@vN. Raises `NotFound`, with those that there are."""
     from contracts.errors import NotFound
 
     base, _, version = name.partition("@")

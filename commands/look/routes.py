@@ -138,7 +138,7 @@ def _price(choice: Choice, found: "Routes", sold_by: Mapping[str, str]) -> tuple
     )
 
 
-def close_now(connection: Connection, name: str, by: str, why: str) -> None:
+def close_now(connection: Connection, name: str, by: str, why: str, channel: str = "cli") -> None:
     """Close a breaker and write a feed line. Raises `NotFound` if there is none, `Refused` if it is closed already."""
     row = breakers.get(connection, name)
     if row is None:
@@ -150,7 +150,7 @@ def close_now(connection: Connection, name: str, by: str, why: str) -> None:
         at=WHEN_WRITTEN,
         stage="models",
         actor=by,
-        channel="cli",
+        channel=channel,
         did=f"closed the circuit breaker of {name}",
         why=why,
         next="calls resume; further failures open it again",

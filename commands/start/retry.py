@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from contracts.printed import command
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
 
+    from commands.start.start import Started
     from config import Settings
     from contracts.inputs import PipelineInput
     from contracts.pipelines import PipelineSpec
@@ -86,14 +88,12 @@ class Again:
 
     async def anew(self) -> Code:
         """Start a new run from the same input."""
-        from commands.start import start
-        from commands.start.commands import check_queue, tell_start
+        from commands.start.commands import tell_start
 
-        spec, asked = same_input(self.run, self.by)
+        spec, asked = same_input(self.run.pipeline, self.run.asked, by=self.by, retry_of=self.run.trace)
         client = await connect(self.by, ledger=self.ledger)
-        await check_queue(client, self.ledger, self.found.task_queue)
-        started = await start.start(client, self.ledger, spec, asked, self.found.task_queue)
-        self._record(f"retried this run as {started.run}", started.run_id, started.run)
+        started = await started_again(client, self.ledger, spec, asked, self.found.task_queue)
+        record_retry(self.ledger, self.run, started, self.by, self.why)
         self.out.note(f"{started.run} retries {safe(self.run.workflow_id)}")
         flags = {"wait": self.wait, "stop_at_gate": self.at_gate}
         with watching(started.run):
@@ -144,17 +144,41 @@ class Again:
         self.ledger.tx_now(retries.record, ref, did, self.by, self.why, again=again, name=name)
 
 
-def same_input(earlier: "RunView", by: str) -> "tuple[PipelineSpec, PipelineInput]":
-    """What a run was started with, for another run of it. Raises `Refused` if this release cannot start it."""
+async def started_again(
+    client: "Client", ledger: "Ledger", spec: "PipelineSpec", asked: "PipelineInput", queue: str
+) -> "Started":
+    """Start a run of this input. Raises `Misconfigured` if only workers with another ledger would take it."""
+    from commands.start import start
+    from commands.start.commands import check_queue
+
+    await check_queue(client, ledger, queue)
+    return await start.start(client, ledger, spec, asked, queue)
+
+
+def record_retry(ledger: "Ledger", earlier: "RunView", started: "Started", by: str, why: str, channel: str = "cli") -> None:
+    """Tell the feed of a run that it was done again as another one. Safe to call twice."""
+    from contracts.runs import RunRef
+    from ledger import retries
+
+    ref = RunRef(trace=earlier.trace, workflow_id=earlier.workflow_id, project=earlier.project)
+    about = {"again": started.run_id, "name": started.run, "channel": channel}
+    ledger.tx_now(retries.record, ref, f"retried this run as {started.run}", by, why, **about)
+
+
+def same_input(pipeline: str, given: "Mapping[str, Any]", **about: str) -> "tuple[PipelineSpec, PipelineInput]":
+    """What a run of this pipeline was started with, for another run of it, which has the fields `about` instead.
+
+    Raises `Refused` if this release cannot start it.
+    """
     from contracts.errors import ContractViolation, Refused
     from contracts.pipelines import BY_WORKFLOW
 
-    spec = BY_WORKFLOW.get(earlier.pipeline)
+    spec = BY_WORKFLOW.get(pipeline)
     if spec is None:
-        raise Refused(f"this release has no pipeline {earlier.pipeline!r}; retry with the release that has")
-    kept = {name: value for name, value in earlier.asked.items() if name not in NOT_AGAIN}
+        raise Refused(f"this release has no pipeline {pipeline!r}; retry with the release that has")
+    kept = {name: value for name, value in given.items() if name not in NOT_AGAIN}
     try:
-        return spec, spec.input.read_typed_by_people(kept | {"by": by, "retry_of": earlier.trace})
+        return spec, spec.input.read_typed_by_people(kept | about)
     except ContractViolation as error:
         start = command(spec.command, options="…")
         raise Refused(f"its input is no longer accepted: {error}. Start it anew with `{start}`") from None

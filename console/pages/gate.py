@@ -1,18 +1,22 @@
 """One gate: what it is about, from the very bytes, what has changed, what an approval lets happen, and what can be said."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from commands.subject import shown_lines
 from commands.text import COMMAND_OF, how_to_answer
 from console.consequences import consequences
 from console.forms import LABELS, forms
-from console.pages.asked import Asked, told
+from console.pages import cost
+from console.pages.asked import Asked, Wake, told
 from console.revisions import since_seen, since_the_last
+from contracts.errors import Refused
 from contracts.gates import GateView
 from contracts.printed import command, quoted
 from contracts.runbooks import of_gate
 from ledger import decision_outbox, policies, runs
 from ledger.db import Connection
+from ledger.money.ceilings import ceiling_of
 from ledger.views.gates import subject_of, winner
 from ledger.views.revisions import revision_after
 
@@ -51,10 +55,29 @@ def gate(connection: Connection, asked: Asked) -> dict[str, Any]:
         "decided": None if won is None else told(won),
         "decided_at": None if won is None else won.at,
         "forms": forms(found, runs.find_pins(connection, view.trace), len(places)) if is_open and not signed else [],
+        "shared": _shared(connection, view) if is_open and not signed else None,
         "labels": dict(LABELS),
         "typed": dict(asked.typed),
         "sent": decision_outbox.of_gate(connection, view.trace, view.gate),
     }
+
+
+def _shared(connection: Connection, view: GateView) -> dict[str, Any] | None:
+    """The ceiling that the run waits at with others: its scope, and what it is now, in micro-dollars. None at other gates."""
+    if view.ceiling is None or not view.ceiling.shared:
+        return None
+    now = ceiling_of(connection, view.ceiling.scope)
+    return {"scope": view.ceiling.scope, "now": view.ceiling.ceiling if now is None else now}
+
+
+def raise_shared(connection: Connection, asked: Asked, by: str, fields: Mapping[str, str]) -> Wake | None:
+    """Raise the ceiling that this gate's run waits at with others, as the page Cost does; all who wait are woken."""
+    found = subject_of(connection, asked.files, asked.path["run"], asked.path["gate"]).gate
+    if found.view.ceiling is None or not found.view.ceiling.shared:
+        raise Refused(f"{found.view.gate} asks for no ceiling that runs share; nothing was done")
+    if found.state != "open":
+        raise Refused(f"{found.view.gate} is not open any more; the page Cost sets ceilings. Nothing was done")
+    return cost.raise_ceiling(connection, asked, by, dict(fields) | {"scope": found.view.ceiling.scope, "lower": ""})
 
 
 def _signing(view: GateView, run: str, by: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from commands.subject import Shown, shown_lines
 from commands.text import report_of
+from console.pages.again import done_again, ended_as_duplicates
 from console.pages.asked import Asked, number, told
 from console.running import standing_of
 from console.then import then
@@ -39,25 +40,30 @@ def run(connection: Connection, asked: Asked) -> dict[str, Any]:
         check_line(connection, at)
         return common | {"at": then(connection, trace, at)}
     every, standing = steps.steps_of(connection, trace), standing_of(connection, trace)
-    return common | {
-        "at": None,
-        "details": found,
-        "why": _why(found),
-        "waits": [one.view for one in found.gates if one.state == "open"],
-        "read": _reading(found),
-        "running": standing.under_way,
-        "standing": standing.said,
-        "going": standing.going,
-        "now": instant(connection),
-        "retries": [] if found.run.has_ended else steps.retries_of(connection, trace),
-        "timeline": bars(every[:STEPS], found.run.ended_at or datetime.now(UTC)),
-        "more_steps": max(len(every) - STEPS, 0),
-        "confidence": steps.confidence_of(connection, trace),
-        "tools": steps.tools_of(connection, trace),
-        "costs": steps.costs_of(connection, trace),
-        "change": _change(connection, asked, found),
-        "temporal_run": steps.run_id_of(connection, trace),
-    }
+    return (
+        common
+        | {
+            "at": None,
+            "details": found,
+            "why": _why(found),
+            "waits": [one.view for one in found.gates if one.state == "open"],
+            "read": _reading(found),
+            "running": standing.under_way,
+            "standing": standing.said,
+            "going": standing.going,
+            "now": instant(connection),
+            "retries": [] if found.run.has_ended else steps.retries_of(connection, trace),
+            "timeline": bars(every[:STEPS], found.run.ended_at or datetime.now(UTC)),
+            "more_steps": max(len(every) - STEPS, 0),
+            "confidence": steps.confidence_of(connection, trace),
+            "tools": steps.tools_of(connection, trace),
+            "costs": steps.costs_of(connection, trace),
+            "change": _change(connection, asked, found),
+            "temporal_run": steps.run_id_of(connection, trace),
+            "duplicates": ended_as_duplicates(connection, asked, trace),
+        }
+        | done_again(connection, found.run)
+    )
 
 
 def _change(connection: Connection, asked: Asked, found: Details) -> dict[str, Any] | None:

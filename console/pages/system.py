@@ -7,10 +7,12 @@ from typing import Any, get_args
 from activities.gates.from_console import CHANNEL
 from activities.gates.policy import Policy
 from activities.gates.standing import stored
+from commands import own_worker
 from commands.decide import pausing
 from console.pages.asked import Asked, said
 from contracts.errors import Refused
 from contracts.pauses import PauseKind
+from contracts.printed import shown
 from contracts.rules import Rule
 from ledger import pauses, policies
 from ledger.db import Connection, instant
@@ -31,12 +33,15 @@ def system(connection: Connection, asked: Asked) -> dict[str, Any]:
     """The machinery as the ledger has it."""
     queue = asked.here.settings.task_queue
     there, policy = workers_of(connection, queue), stored(connection)
+    breakers = models.noteworthy(connection)
     return {
         "task_queue": queue,
         "workers": there.working,
         "last": there.last,
         "relays": [one.place for one in there.relays],
-        "breakers": models.noteworthy(connection),
+        "breakers": breakers,
+        # A name that cannot be shown as it is takes the command: nobody can see what the form would be about.
+        "open": [one for one in breakers if not one.is_closed and shown(one.name) == one.name],
         "channels": notices.troubles(connection),
         "policy": None if policy is None else _standing(connection, policy),
         "proposals": [_proposal(one, policies.newest_number(connection)) for one in policies.proposals(connection)],
@@ -46,6 +51,7 @@ def system(connection: Connection, asked: Asked) -> dict[str, Any]:
         "lifted": [one for one in pause_views.history(connection, LIFTED) if one.lifted_at is not None],
         "held_up": pauses.held_up(connection),
         "kinds": PAUSABLE,
+        "own_worker": own_worker.here(asked.here.settings),
     }
 
 

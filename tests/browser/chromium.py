@@ -19,6 +19,9 @@ from tests.stack import until
 HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
 PATIENCE_MS = children.PATIENCE * 1000
 
+NARROW = 1000
+"""Pixels across a picture that a page of the docs shows."""
+
 PICTURES = "TESTS_PICTURES"
 """Environment variable: the folder that screenshots go to. Without it they go where pytest keeps a test's files."""
 
@@ -99,9 +102,30 @@ class Person:
 
         await until(said, f"{self.page.url} says {text!r}")
 
+    async def gone(self, text: str) -> None:
+        """Load the page again until it does not say this any more."""
+
+        async def unsaid() -> bool | None:
+            if text not in await self.text():
+                return True
+            await self.page.goto(self.page.url)
+            return None
+
+        await until(unsaid, f"{self.page.url} does not say {text!r} any more")
+
     async def picture(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
         await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+
+    async def both_themes(self, name: str, height: int, below: str = "") -> None:
+        """Keep a part of the page, so many pixels high, in both themes (`NAME-dark`); the light one stays. `below`: it begins
+        at the first element with this selector."""
+        await self.page.set_viewport_size({"width": NARROW, "height": height})
+        box = await self.page.locator(below).first.bounding_box() if below else None
+        clip: Any = {"x": 0, "y": box["y"] if box else 0, "width": NARROW, "height": height}
+        for theme, file in (("dark", f"{name}-dark"), ("light", name)):
+            await self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+            await self.page.screenshot(path=self.pictures / f"{file}.png", clip=clip, full_page=True)
 
 
 @asynccontextmanager

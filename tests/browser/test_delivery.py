@@ -30,8 +30,8 @@ async def test_a_delivery_is_driven_whole_from_the_console(
     async def connect() -> Client:
         return client
 
-    playing = start(says("planner", *PLANNED, *PLANNED), writer("fix", FIX), a_tester(), check=None)
-    async with playing as stack, served(stack.ledger, connect=connect) as web:
+    playing = start(says("planner", *PLANNED, *PLANNED), writer("fix", FIX), a_tester(), check=None, beats=True)
+    async with playing as stack, served(stack.ledger, connect=connect, settings=stack.settings) as web:
         run = await stack.deliver(origin, branch="fix/rounding")
         first = await stack.gate(run, "plan-1")
         async with (
@@ -56,6 +56,8 @@ async def test_a_delivery_is_driven_whole_from_the_console(
             for one in (olga, erik):
                 await one.open(_path(second))
                 await one.sees(f"approve by {won['by']}")
+            await olga.open(_path(change))
+            await olga.both_themes("gate", 900, "#then")
             await nora.open(_path(change))
             await nora.picture("gate-of-a-change")
             await nora.presses("Approve")
@@ -71,7 +73,7 @@ async def test_a_delivery_is_driven_whole_from_the_console(
 async def _asked_by_keys(olga: Person, view: GateView) -> None:
     """From Needs you to a request for changes, with Tab and Enter and no mouse."""
     await olga.open("/")
-    await olga.picture("needs-you")
+    await olga.both_themes("needs-you", 600)
     await _tab_to(olga, "a", view.title)
     await olga.page.keyboard.press("Enter")
     await olga.page.wait_for_url(f"**{_path(view)}")

@@ -24,7 +24,7 @@ async def test_whatever_the_application_answers_is_in_the_list_and_pages_need_so
         page = await stranger.get(path)
         assert (page.status_code, page.headers.get("location")) == (303, "/sign-in"), path
         assert (await stranger.get(path, accept="application/json")).status_code == 401, path
-    for path in (one.path.format(key="k", id="i", run="r") for one in OPERATIONS):
+    for path in (one.path.format(key="k", id="i", run="r", gate="g") for one in OPERATIONS):
         sent = await stranger.post(path, why="x")
         assert (sent.status_code, sent.headers.get("location")) == (303, "/sign-in"), path
     assert (await stranger.get("/events")).status_code == 401

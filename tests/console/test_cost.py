@@ -10,7 +10,7 @@ import pytest
 from contracts.gates import GateView
 from contracts.money import CeilingRefused, Ceilings, Levels
 from contracts.programs import UNMETERED
-from ledger import gates
+from ledger import artifacts, gates
 from ledger.db import Ledger
 from ledger.money import ceilings, spend
 from ledger.money.spend import About, Scope
@@ -104,6 +104,41 @@ async def test_a_ceiling_is_set_on_what_was_shown_and_those_who_wait_are_woken(l
         assert (status, "is lower than the ceiling of $20.00" in text) == (409, True)
         assert (await _set(erik, MONTH, "5", lower="1"))[0] == 303
         assert _is(ledger, MONTH) == 5_000_000
+
+
+async def test_a_shared_ceiling_is_raised_at_the_gate_that_waits_for_it(ledger: Ledger) -> None:
+    """By whoever operates, on what the gate shows; never lowered there, nor at a gate of another kind, or a closed one."""
+    begin(ledger)
+    spends(ledger)
+    refused = CeilingRefused(scope=MONTH, ceiling=9_000_000, wanted=10_000_000)
+    about = {"subject": ledger.tx_now(artifacts.put, ledger.files, b"what it is about").digest}
+    for view in (_gate(refused), samples.view("plan-1")):
+        ledger.tx_now(gates.open_gate, samples.opening(view.model_copy(update=about)))
+    ledger.tx_now(ceilings.trip_open, "trace-1", "ceiling-1", "default", refused)
+    at, temporal = "/runs/trace-1/gates/ceiling-1", Signalled()
+    settings = settings_of(ledger, ceilings=Ceilings(month_usd=9, projects={"shop": Levels(month_usd=9)}))
+    async with served(ledger, connect=temporal.connect, settings=settings) as console:
+        olga = await console.signed_in("olga")
+        page = (await olga.get(at)).text
+        assert (f'action="{at}/raise"' in page, 'name="seen" value="9000000"' in page) == (True, True)
+        form = {"session": forms_of(page), "seen": "9000000", "to": "20", "why": "the bill"}
+        wrongs: tuple[tuple[str, dict[str, str], str], ...] = (
+            (at, {"to": "5", "lower": "1"}, "is lower than the ceiling of $9.00"),
+            (at, {"why": ""}, "say why"),
+            (at, {"seen": "1"}, "the ceiling is $9.00 now, and not"),
+            ("/runs/trace-1/gates/plan-1", {}, "plan-1 asks for no ceiling that runs share"),
+        )
+        for path, wrong, why in wrongs:
+            answer = await olga.post(f"{path}/raise", None, **(form | wrong))
+            assert (answer.status_code, why in html.unescape(answer.text)) == (409, True), answer.text
+        assert _is(ledger, MONTH) == 9_000_000
+        assert (await olga.post(f"{at}/raise", None, **form)).status_code == 303
+        assert _is(ledger, MONTH) == 20_000_000
+        async with asyncio.timeout(children.PATIENCE):
+            assert await temporal.told.get() == ("delivery-trace-1", "nudge")
+        ledger.tx_now(gates.close_left_over, "trace-1")
+        answer = await olga.post(f"{at}/raise", None, **(form | {"seen": "20000000", "to": "30"}))
+        assert (answer.status_code, "is not open any more" in answer.text) == (409, True)
 
 
 def _gate(refused: CeilingRefused) -> GateView:

@@ -12,7 +12,7 @@ from console.pages.asked import Asked, Read
 from contracts.base import sha256
 from ledger.db import Ledger
 from tests.console.filled import CONDEMNED, SOURCE, waits
-from tests.console.serving import settings_of
+from tests.console.serving import nowhere, settings_of
 from tests.ledger import samples
 
 LARGE = frozenset(
@@ -40,7 +40,7 @@ def test_no_page_goes_through_a_whole_table(ledger: Ledger, read: Read, path: di
     waits(ledger)
     asked: list[tuple[str, Any]] = []
     event.listen(ledger.engine, "before_cursor_execute", lambda *found: asked.append((found[2], found[3])))
-    ledger.read_now(read, Asked(path, query, Here(ledger, settings_of(ledger))))
+    ledger.read_now(read, Asked(path, query, Here(ledger, settings_of(ledger), nowhere)))
     statements = [one for one in asked if one[0].startswith("SELECT")]
     assert statements
     whole = []

@@ -262,13 +262,13 @@ def test_what_should_not_be_live_is_named_and_withdrawn(tmp_path: Path) -> None:
     write(tmp_path, version=2)
     whole = catalogue(tmp_path)
     assert wrong_versions(whole, released) == ["helper@v2 is live and was never released; helper@v1 was"]
-    assert withdraw(tmp_path, whole, whole.newest("helper"), "it is\nwrong") is True
+    assert withdraw(tmp_path, whole, whole.newest("helper"), "it is\nwrong", "olga") is True
     after = catalogue(tmp_path)
     assert (after.newest("helper").version, len(after.agents), wrong_versions(after, released)) == ("v1", 2, [])
-    assert withdraw(tmp_path, after, whole.newest("helper"), "again") is False
-    assert (tmp_path / "withdrawn.lock").read_text().splitlines()[1:] == [r"helper@v2  # it is\nwrong"]
+    assert withdraw(tmp_path, after, whole.newest("helper"), "again", "erik") is False
+    assert (tmp_path / "withdrawn.lock").read_text().splitlines()[1:] == [r"helper@v2  # olga: it is\nwrong"]
     with pytest.raises(Refused, match="helper@v1 is the last version of helper"):
-        withdraw(tmp_path, after, after.newest("helper"), "why")
+        withdraw(tmp_path, after, after.newest("helper"), "why", "olga")
     (tmp_path / "withdrawn.lock").write_text("helper@v1\nhelper@v2\n")
     with pytest.raises(NotFound, match="every version of agent 'helper' was withdrawn"):
         catalogue(tmp_path)
