@@ -117,7 +117,7 @@ class RunContext(Contract, name="run_context/1"):
     )
 
 
-class ChildInput(Contract):
+class ChildInput(Contract, brief=True):
     """Fields of every child workflow's input."""
 
     context: RunContext

@@ -23,7 +23,18 @@ PEOPLE_WORK = "people-work"
 PAUSES_TOLD = "children-tell-pauses"
 """A child tells its root that a pause of its agent, its project or more holds it. An older root would refuse the message."""
 
-CHANGES: tuple[str, ...] = ("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK, PAUSES_TOLD)
+SLOTS_BACK = "slots-given-back"
+"""A child that waits for a person gives its slot of a fan-out back, and tells so a parent that is not the root."""
+
+CHANGES: tuple[str, ...] = (
+    "row-keeps-up",
+    IN_ORDER,
+    "nudge-ends-model-waits",
+    WAITS_TOLD,
+    PEOPLE_WORK,
+    PAUSES_TOLD,
+    SLOTS_BACK,
+)
 """The kit's named changes."""
 
 
