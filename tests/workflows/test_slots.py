@@ -1,4 +1,4 @@
-"""What waits for a person gives its slot to the next: the others end meanwhile, within a bound, and nothing is lost of those."""
+"""What waits for a person gives its slot to the next: the others end meanwhile, within a bound, and none is lost."""
 
 import asyncio
 import contextlib

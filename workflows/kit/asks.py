@@ -3,13 +3,13 @@
 A parent that is not the root hears by the signal `aside` alone, for its slots: `workflows/kit/slots.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from temporalio import workflow
 
 from contracts.errors import ContractViolation, Refused
-from contracts.gates import MESSAGE_LIMIT, GateView
+from contracts.gates import GateView
 from contracts.pauses import HELD_UP
 from contracts.spread import Left
 from workflows.kit.cancellation import send
@@ -17,6 +17,9 @@ from workflows.kit.changes import SLOTS_BACK, WAITS_TOLD
 from workflows.kit.messages import bare, only_object
 from workflows.kit.run import Run
 from workflows.kit.standing import Aside, Asks, Waits, is_below
+
+VIEW_AIM = 3 * 1024
+"""Most bytes of a gate's view that the root is told, as a rule: its history has those of all its children."""
 
 S = TypeVar("S", Asks, Waits, Left, Aside)
 
@@ -81,11 +84,15 @@ async def tell_parent(run: Run, why: str, *, waits: bool) -> None:
 
 def _fitting(view: GateView) -> GateView:
     """The view, short enough for a message: without what a person can read at the gate itself where it has to be."""
-    for left_out in ({}, {"narrative": "", "output": ""}, {"facts": view.facts[:3], "questions": (), "changes": ()}):
+    for left_out in ({"narrative": "", "output": ""}, {"questions": (), "changes": ()}, {"facts": _beginnings(view.facts)}):
         view = view.model_copy(update=left_out)
-        if len(view.stored()) <= MESSAGE_LIMIT // 2:
+        if len(view.stored()) <= VIEW_AIM:
             break
     return view
+
+
+def _beginnings(facts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(fact[:300] for fact in facts[:3])
 
 
 def _read(kind: type[S], name: str, args: tuple[Any, ...]) -> S:
