@@ -82,7 +82,10 @@ async def test_a_large_patch_is_handed_in_whole(serve: Serve, baton: Baton, orig
         large = baton.folder / "large.patch"
         large.write_bytes(patch.read_bytes() * 4)
         refused = await baton.live(*hand_in, str(large))
-        assert (refused.code, "has more than 1048576 bytes; nothing was sent. Hand in a part" in refused.err) == (2, True)
+        assert (
+            refused.code,
+            "more than 1048576 bytes, which is the limit. Nothing was sent. Hand in a part" in refused.err,
+        ) == (2, True)
         other = stack.ledger.tx_now(in_message, stack.ledger.files, view, {"patch": patch.read_text() + " "})["patch"]
         artifacts.location(stack.ledger.files, other.removeprefix("artifact:")).write_text("changed")
         with pytest.raises(WorkflowUpdateFailedError) as why:

@@ -1,7 +1,7 @@
 """Patches that are too large for a message: stored for one gate, named by digest, and taken back as they were."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from contracts.errors import Refused
 from contracts.gates import MESSAGE_LIMIT
@@ -51,7 +51,10 @@ def test_a_stored_patch_that_was_changed_is_not_taken(ledger: Ledger) -> None:
         if file.exists():
             file.write_text("+evil\n")
         else:
-            change = update(artifact).where(artifact.c.sha256 == digest).values(body=b"+evil\n")
-            ledger.tx_now(lambda connection, change=change: connection.execute(change) and None)
+            ledger.tx_now(_spoiled, digest)
         with pytest.raises(ArtifactDamaged, match="does not match its digest"):
             ledger.read_now(patch_of, ledger.files, VIEW, named)
+
+
+def _spoiled(connection: Connection, digest: str) -> None:
+    connection.execute(update(artifact).where(artifact.c.sha256 == digest).values(body=b"+evil\n"))

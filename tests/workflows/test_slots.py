@@ -12,10 +12,11 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from contracts.gates import GateView
 from ledger import gates
 from tests.activities.support.places import customers, ticket
+from tests.children import PATIENCE
 from tests.depth import count
 from tests.replay.test_saved import replayer
 from tests.scripts import answer, summary, unsure
-from tests.stack import PATIENCE, Stack, result_of, until
+from tests.stack import Stack, result_of, until
 from tests.workflows.spreading import Leaf, Spreading
 from tests.workflows.test_spread import is_there, leaf, spreading
 from tests.workflows.test_spread import started as spread
