@@ -16,7 +16,7 @@ from ledger.views.gates import subject_of
 from tests import keys
 from tests.activities.agentfiles import routed
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
-from tests.scripts import answer, item, plan, summary
+from tests.scripts import answer, item, plan, says, summary
 from tests.stack import git
 
 
@@ -60,6 +60,7 @@ async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp
 
 OLD = "    return int(cents * (100 - percent) / 100)"
 NEW = "    return (cents * (100 - percent) + 50) // 100"
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 
 
 async def test_a_large_patch_is_handed_in_whole(serve: Serve, baton: Baton, origin: Path, tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ async def test_a_large_patch_is_handed_in_whole(serve: Serve, baton: Baton, orig
     assert patch.stat().st_size > 300 * 1024
     whole.write_text(json.dumps(answer(summary())["answer"]))
     agents = routed(tmp_path / "agents", writer='[{ model = "human" }]')
-    async with serve(CONVERSATIONS[0], CONVERSATIONS[2], agents=agents) as stack:
+    async with serve(PLANNER, CONVERSATIONS[2], agents=agents) as stack:
         run = (await baton.live(*asking(origin, "--json"))).json["run"]
         handle = stack.client.get_workflow_handle(run)
         await stack.approve(handle, "plan-1")
