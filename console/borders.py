@@ -3,6 +3,7 @@
 The rules are those of OWASP's cheat sheets on cross-site request forgery, DNS rebinding and Content Security Policy.
 """
 
+import re
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,9 +11,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.place import Place
+from contracts.hand_in import PATCH_LIMIT
 
 LONGEST_BODY = 64 * 1024
 """Most bytes of a form."""
+
+LONGEST_DECISION = LONGEST_BODY + 3 * PATCH_LIMIT
+"""Most bytes of a form of a gate, which may have a patch: each byte of it can take three in a form."""
+
+_GATE = re.compile(r"/runs/[^/]+/gates/[^/]+")
 
 SAFE_METHODS = ("GET", "HEAD")
 
@@ -48,7 +55,7 @@ class Borders:
             return
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope["client"] else ""
-        problem = self._around_the_proxy(peer, headers) or self._problem(scope["method"], headers)
+        problem = self._around_the_proxy(peer, headers) or self._problem(scope["method"], scope["path"], headers)
         guarded = _with_headers(send, {**_HEADERS, **_ONLY_TLS} if self._place.setting.address else _HEADERS)
         answer = PlainTextResponse(f"{problem[1]}\n", problem[0]) if problem else self._inner
         await answer(scope, receive, guarded)
@@ -70,7 +77,7 @@ class Borders:
             return 400, f"the header {setting.header} does not say who is there: {error}"
         return None
 
-    def _problem(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _problem(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         hosts = headers.getlist("host")
         # A name that resolves to this address is not ours: a page of another site could have made it so.
         if len(hosts) != 1 or hosts[0].lower() not in self._place.hosts:
@@ -83,8 +90,9 @@ class Borders:
             return 403, "this was sent from another site, and nothing was done. Open the console itself, and try again there"
         # Without a length it would come in chunks, which no browser does with a form.
         length = headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > LONGEST_BODY:
-            return 413, f"a form has at most {LONGEST_BODY} bytes, and says how many"
+        longest = LONGEST_DECISION if _GATE.fullmatch(path) else LONGEST_BODY
+        if not length.isdecimal() or int(length) > longest:
+            return 413, f"a form has at most {longest} bytes, and says how many"
         return None
 
     def _is_ours(self, headers: Headers) -> bool:

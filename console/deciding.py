@@ -33,6 +33,7 @@ from contracts.money import micros, usd
 from contracts.pins import Began
 from ledger import decision_outbox, runs
 from ledger.db import Connection
+from ledger.handed_in import in_message
 from ledger.signed_in import SignedIn
 from ledger.views.gates import Subject, subject_of
 
@@ -63,6 +64,7 @@ def decide(connection: Connection, files: Path, trace: str, gate: str, by: Signe
     )
     before, reference = target.refused_before + withdrawn, fields.get(REFERENCE, "").strip()
     more = _more(found, said, fields, runs.find_pins(connection, target.view.trace))
+    more = in_message(connection, files, target.view, more)
     answers = _answers(target.view, said, fields)
     _, values = decision.compose(target.view, said, by.person, note, answers, before, reference, more, channel=CHANNEL)
     decision_outbox.put(connection, target.view.trace, said, values, by.way)

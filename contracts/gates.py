@@ -112,7 +112,8 @@ class Decision(Input, name="decision/1"):
     patch: str = Field(
         default="",
         exclude_if=is_empty,
-        description="with answer at a `work` gate that takes one: changes to the step's files, as `git diff` writes them",
+        description="with answer at a `work` gate that takes one: changes to the step's files, as `git diff` writes them, or "
+        "`artifact:DIGEST` for a patch that Baton has stored for this gate",
     )
     signature: Signature | None = Field(
         default=None, exclude_if=is_none, description="over all of this at this gate, by a key of who decides; needs a nonce"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from contracts.base import Command, Contract, Digest, Line, PerMille
+from contracts.base import Command, Contract, Digest, Line, PerMille, is_empty
 from contracts.desks import Category, Desk, Guide
 from contracts.effects.email_send import Address
 from contracts.ids import slug
@@ -106,6 +106,9 @@ class ListTickets(Request, name="support_list_tickets/1"):
     listed: Digest
     first: int
     last: int = Field(description="inclusive")
+    whole: bool = Field(
+        default=False, exclude_if=is_empty, description="with what each comes after, also where that is on an earlier page"
+    )
 
 
 class TicketPage(Contract, name="support_ticket_page/1", brief=True):

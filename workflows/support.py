@@ -1,5 +1,6 @@
 """Support: read the tickets → a case for each, side by side → figures by category."""
 
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from temporalio import workflow
@@ -19,19 +20,22 @@ from contracts.support import (
     SupportReport,
     SupportSummary,
     TicketList,
+    TicketPage,
 )
 from contracts.support_cases import CaseEnded, CaseInput, TicketRef
 from contracts.text import amount
+from workflows.kit.changes import SLOTS_BACK
 from workflows.kit.ends import Ended
 from workflows.kit.fan_out import Child, fan_out
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.options import LEDGER, WORK
 from workflows.kit.pipeline import Pipeline
+from workflows.kit.slots import Slots, overlapping
 from workflows.support_acts import Case
 from workflows.support_case import AGENTS, DEADLINE, GATES, SupportCase, deal_with
 
 TOGETHER = 50
-"""Tickets that are dealt with at the same time. The next ones follow when all of these have ended."""
+"""Tickets that are dealt with at the same time, besides those that wait for a person. They are listed in pages of as many."""
 
 
 @workflow.defn(name="Support")
@@ -61,8 +65,11 @@ class Support(Pipeline[SupportInput, SupportReport]):
         guide = kit.keep(made_by_us(kit.at("guide"), "desk", "done", "", read.guide))
         await kit.flush()
         kit.enter("answer", f"{amount(read.tickets, 'ticket')}, {TOGETHER} at a time")
-        for first in range(0, read.tickets, TOGETHER):
-            await self._together(read, guide.id, first, single=asked.ticket is not None)
+        if asked.ticket is None and kit.knows(SLOTS_BACK):
+            await self._page_by_page(read, guide.id)
+        else:
+            for first in range(0, read.tickets, TOGETHER):
+                await self._together(read, guide.id, first, single=asked.ticket is not None)
         self.summary = await kit.do(Cases.sum_up, SumUp(run=kit.ref), "cases: sum up", **LEDGER)
         left = {"ending": "could_not", "reason": "the case that it joined has no answer"}
         self.cases = [one.model_copy(update=left) if one.ticket in self.summary.left else one for one in self.cases]
@@ -71,17 +78,36 @@ class Support(Pipeline[SupportInput, SupportReport]):
             named = ", ".join(one.ticket for one in open_[:10])
             raise Ended(f"{len(open_)} of {amount(read.tickets, 'ticket')} have no answer: {named}"[:2000])
 
+    async def _page_by_page(self, read: TicketList, guide: str) -> None:
+        """A page begins when there is room for more, also while tickets of earlier ones wait for people."""
+        slots = Slots(self.kit, TOGETHER, shared=True)
+
+        async def begin(number: int) -> Coroutine[Any, Any, None]:
+            first = number * TOGETHER
+            page = await self._listed(read, first, whole=True)
+            return self._dealt_with(read, guide, first, page.tickets, slots)
+
+        await overlapping(self.kit, slots, -(-read.tickets // TOGETHER), begin)
+
     async def _together(self, read: TicketList, guide: str, first: int, *, single: bool) -> None:
-        kit, last = self.kit, min(first + TOGETHER, read.tickets) - 1
-        request = ListTickets(run=kit.ref, listed=read.listed, first=first, last=last)
-        page = await kit.do(Cases.list_tickets, request, f"tickets: {first + 1} to {last + 1}", **LEDGER)
+        page = await self._listed(read, first)
         if single:
-            self.cases += [await deal_with(Case(kit, read.desk, guide, one)) for one in page.tickets]
-            return
+            self.cases += [await deal_with(Case(self.kit, read.desk, guide, one)) for one in page.tickets]
+        else:
+            await self._dealt_with(read, guide, first, page.tickets)
+
+    async def _listed(self, read: TicketList, first: int, *, whole: bool = False) -> TicketPage:
+        last = min(first + TOGETHER, read.tickets) - 1
+        request = ListTickets(run=self.kit.ref, listed=read.listed, first=first, last=last, whole=whole)
+        return await self.kit.do(Cases.list_tickets, request, f"tickets: {first + 1} to {last + 1}", **LEDGER)
+
+    async def _dealt_with(
+        self, read: TicketList, guide: str, first: int, page: Sequence[TicketRef], slots: Slots | None = None
+    ) -> None:
         path = "ticket" if first == 0 else f"ticket-{first // TOGETHER + 1}"
-        children = [_child(read, guide, one) for one in page.tickets]
-        ended = await fan_out(kit, path, SupportCase.run, children, limit=TOGETHER, deadline=DEADLINE, summary="ticket")
-        by_name = {one.name: one for one in page.tickets}
+        children, by_name = [_child(read, guide, one) for one in page], {one.name: one for one in page}
+        bounds: Any = {"limit": TOGETHER, "deadline": DEADLINE, "slots": slots}
+        ended = await fan_out(self.kit, path, SupportCase.run, children, summary="ticket", **bounds)
         self.cases += [_ended(by_name[name], handoff) for name, handoff in ended.items()]
 
     def report(self) -> dict[str, Any]:

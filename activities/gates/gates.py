@@ -84,7 +84,7 @@ class Gates:
         as `closes` says. Called again it returns what was recorded first.
         """
         # Not in the transaction, which others wait for: it may apply a patch.
-        handed = await looked_at(request, self._files)
+        handed = await looked_at(request, self._files, self._ledger)
         decided = await committed(self._ledger.tx(self._admit, request, handed))
         reach("gate.before_completion")
         return decided

@@ -6,6 +6,9 @@ from activities.repositories.handed_in import HandedIn
 from contracts.errors import Refused
 from contracts.gate_requests import AdmitDecision
 from contracts.hand_in import problem_with
+from ledger.artifacts import ArtifactDamaged
+from ledger.db import Ledger
+from ledger.handed_in import patch_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Handed:
     state: bytes | None = None
 
 
-async def looked_at(request: AdmitDecision, files: HandedIn | None) -> Handed:
+async def looked_at(request: AdmitDecision, files: HandedIn | None, ledger: Ledger) -> Handed:
     """Check what a claim hands in; nothing is found out about any other claim. Without `files` no patch is taken."""
     work, claim = request.gate.work, request.claim
     if work is None or claim is None or claim.verb != "answer":
@@ -28,6 +31,7 @@ async def looked_at(request: AdmitDecision, files: HandedIn | None) -> Handed:
     if files is None or work.workspace is None:
         return Handed("this step takes no patch")
     try:
-        return Handed(state=await files.state(work.workspace, claim.decision.patch))
-    except Refused as error:
+        patch = await ledger.read(patch_of, ledger.files, request.gate, claim.decision.patch)
+        return Handed(state=await files.state(work.workspace, patch))
+    except (Refused, ArtifactDamaged) as error:
         return Handed(str(error))

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 LARGEST = 1024 * 1024
-"""Most bytes that are read of a file: more could not be sent."""
+"""Most bytes that are read of a file; `PATCH_LIMIT` of contracts/hand_in.py, which takes long to load."""
+
+_SMALLER = {
+    "--file": "An answer is at most 64 KiB: put what is long into the patch, or into files that it names",
+    "--patch": "Hand in a part of it with `unsure` and a question, and the rest once that is answered",
+}
 
 
 def read_file(flag: str, typed: str) -> bytes:
@@ -31,7 +36,9 @@ def read_file(flag: str, typed: str) -> bytes:
     except OSError as error:
         raise Usage(f"{flag} {safe(typed, 200)}: {error.strerror or error}") from None
     if len(data) > LARGEST:
-        raise Usage(f"{flag} {safe(typed, 200)} has more than {LARGEST} bytes, which cannot be sent")
+        raise Usage(
+            f"{flag} {safe(typed, 200)} has more than {LARGEST} bytes, which is the limit. Nothing was sent. {_SMALLER[flag]}"
+        )
     return data
 
 

@@ -126,6 +126,7 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     """Show the gate, ask for confirmation on a terminal, and send the decision."""
     from commands.decide import decision
     from contracts.errors import Refused
+    from ledger.handed_in import in_message
 
     if isinstance(there := found(out, ledger, run, whole=True), Unrecorded):
         if there.gate:
@@ -152,6 +153,8 @@ def _decide(out: Out, ledger: "Ledger", run: str, gate: str | None, said: Said) 
     reference = referred(said) if said.ask else said.reference or ""
     said = _hand_in(out, ledger, target, said)
     more = {"made": said.made, "patch": said.patch}
+    if said.patch:
+        more = ledger.tx_now(in_message, ledger.files, view, more)
     update_id, values = decision.compose(view, said.verb, said.by, note, answers, target.refused_before, reference, more)
     if said.ask and not confirmed(f"{COMMAND_OF[said.verb]} {view.gate} of {target.run} as {safe(said.by)}?"):
         out.note("nothing was sent")

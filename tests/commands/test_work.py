@@ -10,11 +10,14 @@ from temporalio.client import WorkflowUpdateFailedError
 from activities.gates.signatures import NOT_SIGNED
 from commands.errors import Code
 from contracts.handoff import ByPerson, Producer
-from ledger import handoffs
+from ledger import artifacts, handoffs
+from ledger.handed_in import in_message
+from ledger.views.gates import subject_of
 from tests import keys
 from tests.activities.agentfiles import routed
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
-from tests.scripts import answer, item, plan
+from tests.scripts import answer, item, plan, says, summary
+from tests.stack import git
 
 
 async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp_path: Path) -> None:
@@ -53,6 +56,48 @@ async def test_a_step_is_handed_in(serve: Serve, baton: Baton, origin: Path, tmp
         why = await baton.live("why", f"{run}/work-1")
         assert "answer by maria" in why.out
         await stack.gate(stack.client.get_workflow_handle(run), "plan-1")
+
+
+OLD = "    return int(cents * (100 - percent) / 100)"
+NEW = "    return (cents * (100 - percent) + 50) // 100"
+PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
+
+
+async def test_a_large_patch_is_handed_in_whole(serve: Serve, baton: Baton, origin: Path, tmp_path: Path) -> None:
+    """300 KiB go in one, and reach the change; above the limit nothing is sent, and the error says what to do; one whose stored
+    bytes were changed is refused by the run, and the gate stays open."""
+    git(tmp_path, "clone", "--quiet", str(origin), "work")
+    work, file = tmp_path / "work", tmp_path / "work" / "shop" / "pricing.py"
+    file.write_text(file.read_text().replace(OLD, NEW) + "# a long explanation of this\n" * 11_000)
+    patch, whole = baton.folder / "change.patch", baton.folder / "answer.json"
+    patch.write_text(git(work, "diff", "--binary") + "\n")
+    assert patch.stat().st_size > 300 * 1024
+    whole.write_text(json.dumps(answer(summary())["answer"]))
+    agents = routed(tmp_path / "agents", writer='[{ model = "human" }]')
+    async with serve(PLANNER, CONVERSATIONS[2], agents=agents) as stack:
+        run = (await baton.live(*asking(origin, "--json"))).json["run"]
+        handle = stack.client.get_workflow_handle(run)
+        await stack.approve(handle, "plan-1")
+        view = await stack.gate(handle, "work")
+        hand_in = ("answer", run, view.gate, "--yes", "--by", "maria", "--file", str(whole), "--patch")
+        large = baton.folder / "large.patch"
+        large.write_bytes(patch.read_bytes() * 4)
+        refused = await baton.live(*hand_in, str(large))
+        assert (
+            refused.code,
+            "more than 1048576 bytes, which is the limit. Nothing was sent. Hand in a part" in refused.err,
+        ) == (2, True)
+        other = stack.ledger.tx_now(in_message, stack.ledger.files, view, {"patch": patch.read_text() + " "})["patch"]
+        artifacts.location(stack.ledger.files, other.removeprefix("artifact:")).write_text("changed")
+        with pytest.raises(WorkflowUpdateFailedError) as why:
+            await stack.decide(view, "answer", made=json.loads(whole.read_text()), patch=other)
+        assert "does not match its digest" in str(why.value.cause)
+        sent = await baton.live(*hand_in, str(patch))
+        assert sent.code == 0, sent.err
+        change = await stack.gate(handle, "change-1")
+        found = await stack.ledger.read(subject_of, stack.ledger.files, run, change.gate)
+    assert found.patch is not None
+    assert found.patch.count(b"+# a long explanation of this") == 11_000
 
 
 SIGNED = f"""{keys.TEXT}

@@ -18,12 +18,15 @@ from contracts.base import digest_of
 from contracts.delivery.plan import Plan, PlanItem
 from contracts.delivery.testing import TestNotes
 from contracts.gates import GatePolicy, GateView
+from contracts.hand_in import PATCH_LIMIT
 from contracts.handoff import Answer, Question
 from contracts.intents import Intent
 from contracts.money import CeilingRefused
+from contracts.repositories import Workspace, WorkspaceRef
 from contracts.work import Work, WorkSheet
 from ledger import artifacts, decision_outbox, gates, policies, runs
 from ledger.db import Ledger
+from ledger.handed_in import patch_of
 from ledger.tables import artifact
 from tests.console.serving import Served, Visitor
 from tests.ledger import samples
@@ -245,6 +248,25 @@ async def test_a_step_of_an_agent_is_handed_in_with_a_form(console: Served) -> N
     assert (sent.said["made"]["confidence"], late.said["made"]["body"]) == (900, None)
 
 
+async def test_a_large_patch_is_sent_from_the_form(console: Served) -> None:
+    """300 KiB are stored, and the decision names them; a patch above the limit is refused with what to do, so is a form
+    that is longer than any patch takes. Other forms are as short as before."""
+    olga = await console.signed_in()
+    console.ledger.tx_now(runs.begin, *samples.begin())
+    view = _work_gate(console.ledger, Workspace(name="w", ref=WorkspaceRef(repository="r", base="b"), access="write"))
+    made = {"made.outcome": "could_not", "made.reason": "half", "made.confidence": "1", "made.questions": "[]"}
+    made |= {"made.claims": "[]", "made.body.summary": "", "made.body.tried": ""}
+    patch = "+é & more\n" * (30 * 1024)
+    long = await _send(olga, view, "answer", **made, patch="x" * (PATCH_LIMIT + 1))
+    assert (long.status_code, f"the limit is {PATCH_LIMIT}: hand in a part of it" in html.unescape(long.text)) == (409, True)
+    assert (await _send(olga, view, "answer", **made, patch="é" * PATCH_LIMIT)).status_code == 413
+    assert (await olga.post("/sign-out", note="x" * 70_000)).status_code == 413
+    assert (await _send(olga, view, "answer", **made, patch=patch.replace("\n", "\r\n"))).status_code == 303
+    (sent,) = console.ledger.read_now(decision_outbox.waiting)
+    assert console.ledger.read_now(patch_of, console.ledger.files, view, sent.said["patch"]) == patch
+    assert sent.said["patch"].startswith("artifact:")
+
+
 async def test_where_decisions_have_to_be_signed_the_page_has_the_commands_and_no_form(console: Served) -> None:
     """Each for exactly what the page shows and for who looks: the key is not the console's."""
     olga = await console.signed_in()
@@ -287,11 +309,12 @@ def _change_gate(ledger: Ledger, name: str, patch: bytes, *intents: Intent, stat
     return view
 
 
-def _work_gate(ledger: Ledger) -> GateView:
+def _work_gate(ledger: Ledger, files: Workspace | None = None) -> GateView:
     form = closed_schema(Answer[TestNotes])
     sheet = WorkSheet(agent="tester@v1", instructions="try it", messages=(), form=form)
     kept = ledger.tx_now(artifacts.put, ledger.files, sheet.stored()).digest
     work = Work(agent="tester@v1", path="test", returns="test_notes/1", turn=digest_of("turn"), sheet=kept, who=ANYBODY)
+    work = work.model_copy(update={"workspace": files})
     return _open(ledger, "work-1", work.stored(), kind="work", verbs=("answer",), work=work)
 
 

@@ -23,7 +23,7 @@ from tests import scripts
 from tests.activities import agentfiles
 from tests.replay.scenarios import row_is, took_the_answer
 from tests.replay.test_saved import replayer
-from tests.scripts import answer, says, summary
+from tests.scripts import Turn, answer, says, summary
 from tests.stack import PATIENCE, Stack, held, result_of, stack, until
 from tests.wire.server import WireServer
 from tests.workflows.spreading import Leaf, Spreading
@@ -43,12 +43,12 @@ WORKFLOWS = (Spreading, Spread, Leaf)
 
 
 @contextlib.asynccontextmanager
-async def spreading(client: Client, folder: Path, **settings: Any) -> AsyncIterator[Stack]:
-    """A worker that knows these children."""
+async def spreading(client: Client, folder: Path, *turns: Turn, **settings: Any) -> AsyncIterator[Stack]:
+    """A worker that knows these children. `turns` are what the agent says; none: that it is done."""
     agents = folder / "agents"
     agentfiles.write(agents, "Do {{ task.instruction }}.", tools=["run_state"], limits={"turns": 4})
     (agents / "routes.toml").write_text(PRICED if settings else agentfiles.ROUTES)
-    script = None if settings else scripts.save(folder / "script.yaml", says("helper", answer(summary("it"))))
+    script = None if settings else scripts.save(folder / "script.yaml", says("helper", *(turns or (answer(summary("it")),))))
     async with (
         stack(client, folder / "state", script, agents=agents, **settings) as running,
         Worker(

@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from contracts.gates import Decided
 from contracts.money import CeilingRefused
 from contracts.printed import command
+from workflows.kit.asks import tell_parent
 from workflows.kit.cancellation import send
 from workflows.kit.ends import Stopped
 from workflows.kit.gate import Ask, hold
@@ -61,6 +62,7 @@ async def _tell_root(kit: Kit, said: Parked) -> None:
             kit.parking.refused.pop(said.path, None)
         keep_watch(kit)
         return
+    await tell_parent(kit, f"money:{said.path}", waits=said.refused is not None)
     # A root that has ended does not need it: it cancels this workflow, or has given it up.
     await send(root.workflow_id, "parked", said.model_dump(mode="json"))
 

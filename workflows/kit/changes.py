@@ -26,9 +26,12 @@ PAUSES_TOLD = "children-tell-pauses"
 STEPS_AT_HAND = "steps-at-hand"
 """Short steps of the ledger alone are tried inside the workflow task: see `at_hand.py`."""
 
+SLOTS_BACK = "slots-given-back"
+"""A child that waits for a person gives its slot of a fan-out back, and tells so a parent that is not the root."""
+
 CHANGES: tuple[str, ...] = (
     *("row-keeps-up", IN_ORDER, "nudge-ends-model-waits", WAITS_TOLD, PEOPLE_WORK, PAUSES_TOLD),
-    STEPS_AT_HAND,
+    *(STEPS_AT_HAND, SLOTS_BACK),
 )
 """The kit's named changes."""
 

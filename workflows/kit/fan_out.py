@@ -29,6 +29,7 @@ from workflows.kit.ends import Stopped
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
 from workflows.kit.model_outage import note_degraded
+from workflows.kit.slots import Slots
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -60,10 +61,13 @@ async def fan_out(
     deadline: timedelta,
     summary: str,
     kept_back: int | None = None,
+    slots: Slots | None = None,
 ) -> dict[str, Handoff[Any]]:
     """Run the children, at most `limit` at a time, each as soon as its dependencies are done. Returns handoffs by name.
 
     `run` is their workflow, or its type. `kept_back` is the share of the money, per mille, that is not theirs; None: the run's.
+    A child that waits for a person does not count towards `limit`: `Slots`. `slots` are shared with other calls, and `limit` is
+    then theirs; None: this call has its own. With them a child may come after one of another call, if that has not ended.
 
     A child that fails, exceeds its `deadline`, or depends on one that is not done is `could_not` with the reason. Cancelling
     the parent cancels all children and waits for them. Raises `Refused` for too many children or levels: `spread` takes more.
@@ -79,7 +83,8 @@ async def fan_out(
         await kit.chain.safe_point()
         back = kit.pins.kept_back if kept_back is None else kept_back
         with kit.chain.under_way():
-            handoffs = await _side_by_side(kit, path, run, children, limit, deadline, summary, back)
+            room = Slots(kit, limit) if slots is None else slots
+            handoffs = await _side_by_side(kit, path, run, children, room, deadline, summary, back)
         step.result = Children(handoffs=handoffs)
     for handoff in handoffs.values():
         note_degraded(kit, handoff)
@@ -91,25 +96,24 @@ async def _side_by_side(
     path: str,
     run: Callable[..., Any] | str,
     children: Sequence[Child[Any]],
-    limit: int,
+    slots: Slots,
     deadline: timedelta,
     summary: str,
     kept_back: int,
 ) -> dict[str, Handoff[Any]]:
-    room = asyncio.Semaphore(limit)
     tasks: dict[str, asyncio.Task[Handoff[Any]]] = {}
 
     async def one(child: Child[Any]) -> Handoff[Any]:
-        # Shielded: cancelling this child must not cancel the one it waits for. Outside the semaphore: children that wait for
-        # each other must not take up the slots.
-        before = {name: await asyncio.shield(tasks[name]) for name in child.after}
+        # Shielded: cancelling this child must not cancel the one it waits for. Before it has a slot: children that wait for
+        # each other must not take them up.
+        before = {name: await asyncio.shield(task) for name, task in slots.before(child.after).items()}
         ref = kit.at(f"{path}/{child.name}")
         missing = [name for name, handoff in before.items() if handoff.outcome != "done"]
         part = Part(group=path, name=child.name, among=len(children), kept_back=kept_back)
         if missing:
             _gives_back(kit, ref, part)
             return _missed(kit, ref, f"not started: {', '.join(missing)} is not done")
-        async with room:
+        async with slots.taken(ref.path):
             try:
                 await kit.unpaused()
             except Stopped as stopped:
@@ -120,7 +124,7 @@ async def _side_by_side(
 
     keep_watch(kit)
     for child in children:
-        tasks[child.name] = asyncio.create_task(one(child))
+        tasks[child.name] = slots.tasks[child.name] = asyncio.create_task(one(child))
     try:
         await asyncio.gather(*tasks.values())
     except (asyncio.CancelledError, FailureError):
@@ -129,6 +133,9 @@ async def _side_by_side(
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         raise
+    finally:
+        for name in tasks:
+            slots.tasks.pop(name, None)
     return {name: task.result() for name, task in tasks.items()}
 
 

@@ -15,6 +15,8 @@ from converter import Unreadable
 TEXT_LIMIT = 200
 """Most characters that are kept of a field of an arbitrary message."""
 
+_SHORTER = "shorten it. A larger patch is taken from `baton answer --patch`, and in the console"
+
 EXAMPLE = '{"gate": "plan-1", "by": "you"}'
 
 
@@ -22,7 +24,7 @@ def read_decision(args: tuple[Any, ...]) -> Decision:
     """Parse a decision. Raises `Refused`."""
     value = _only(args, f"send exactly one JSON object like {EXAMPLE}, got {len(args)} arguments")
     if _size(value) > MESSAGE_LIMIT:
-        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes, its note, answer and patch together; shorten it")
+        raise Refused(f"the decision is larger than {MESSAGE_LIMIT} bytes, its note, answer and patch together; {_SHORTER}")
     if not isinstance(value, dict):
         raise Refused(f"send one JSON object like {EXAMPLE}, got {type(value).__name__}")
     try:

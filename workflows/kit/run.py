@@ -75,6 +75,7 @@ class Run:
         self.change: RunChange | None = None
         self.held = Held()
         self.family = Family()
+        self.aside: set[str] = set()
         self.inbox.knows_of(self.family.named)
         self.moves = 0
         """How often its state was changed so far, also in the runs that it continues: the number of the last change."""

@@ -15,6 +15,7 @@ from contracts.spread import Member, SpreadInput
 from workflows.kit.fan_out import CHILDREN_LIMIT, Child, fan_out
 from workflows.kit.handoffs import made_by_us
 from workflows.kit.kit import Kit
+from workflows.kit.slots import Slots
 
 I = TypeVar("I", bound=Contract)  # noqa: E741  the child's input
 
@@ -60,7 +61,9 @@ async def spread(
     rounds = -(-max(len(members) for members in groups) // each)
     layers = [group(number, members) for number, members in enumerate(groups, 1)]
     whole = deadline * rounds + MARGIN
-    made = await fan_out(kit, path, Spread.run, layers, limit=limit, deadline=whole, summary=f"{summary}: group")
+    # Within a group one may wait for a person while others work, so a group keeps its slot.
+    slots, said = Slots(kit, limit, given_back=False), f"{summary}: group"
+    made = await fan_out(kit, path, Spread.run, layers, limit=limit, deadline=whole, summary=said, slots=slots)
     return {
         member.name: one
         for (name, handoff), members in zip(made.items(), groups, strict=True)

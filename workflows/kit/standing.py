@@ -10,6 +10,7 @@ from pydantic import Field
 
 from contracts.base import Contract, is_empty
 from contracts.gates import GateView
+from contracts.pauses import HELD_UP
 from contracts.runs import RunState
 
 A_MODEL: Literal["a model"] = "a model"
@@ -35,6 +36,13 @@ class Waits(Contract, name="waits/1"):
     next: str = Field(default="", exclude_if=is_empty, description="what ends the wait; empty: it is tried again")
 
 
+class Aside(Contract, name="aside/1"):
+    """From a child to its parent, where that is not its root: it waits for a person, or goes on."""
+
+    path: str
+    waits: bool
+
+
 class Family:
     """Open gates and waits of a run's children, as they told the root. `news` is set until the root's record has them."""
 
@@ -42,10 +50,23 @@ class Family:
         self.news = False
         self._gates: dict[str, Asks] = {}
         self._waits: dict[str, Waits] = {}
+        self._aside: set[str] = set()
 
     def waiting(self) -> tuple[GateView, ...]:
         """The open gates, the one that opened first before the others."""
         return tuple(said.view for said in self._gates.values() if said.view is not None)
+
+    def for_people(self) -> tuple[str, ...]:
+        """Where somebody below waits for a person: at a gate, or for a pause to be lifted."""
+        gates = (said.path for said in self._gates.values())
+        return (*gates, *(path for path, said in self._waits.items() if said.waiting_for == HELD_UP), *sorted(self._aside))
+
+    def steps_aside(self, said: Aside) -> None:
+        """Take over that a child waits for a person, or goes on. It is no news: the root's record has it from the child."""
+        if not said.waits:
+            self._aside.discard(said.path)
+        elif len(self._aside) < MOST_GATES:
+            self._aside.add(said.path)
 
     def named(self, name: str) -> GateView | None:
         """The open gate with this id or of this kind; None if no child holds one."""
@@ -73,6 +94,7 @@ class Family:
 
     def left(self, path: str) -> None:
         """Forget the gates and waits of a child that has ended."""
+        self._aside -= {there for there in self._aside if is_below(there, path)}
         for there in [there for there in self._waits if is_below(there, path)]:
             del self._waits[there]
             self.news = True
