@@ -1,5 +1,6 @@
 """Git on other people's repositories: fetched into bare mirrors of our own, never run with their configuration or hooks."""
 
+from activities.git.differences import TreeChange
 from activities.git.errors import (
     PERMANENT,
     UNREADABLE,
@@ -18,7 +19,7 @@ from activities.git.errors import (
 from activities.git.mirror import Fetched, Mirror
 from activities.git.mirrors import Mirrors
 from activities.git.standing import RemoteHead
-from activities.git.trees import Applied, TreeChange
+from activities.git.trees import Applied
 
 __all__ = [
     "PERMANENT",

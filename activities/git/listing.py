@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from activities.git.blobs import blobs
 from activities.git.command import AnswerTooLarge, Git, readable
 from activities.git.errors import TreeRefused
+from activities.git.remembered import Remembered
 
 MAX_FILES = 100_000
 """Most files in a workspace."""
@@ -21,6 +22,8 @@ MAX_TARGET = 4095
 """Most bytes of a symbolic link's target. Linux makes no longer ones."""
 
 _LINK = "120000"
+_WITHOUT_SIZE = ("040000", "160000")
+"""Modes of folders and submodules."""
 _LISTED = 128 * 1024 * 1024
 """Most bytes of a listing, enough for `MAX_FILES`: a few kilobytes of objects can name more files than any disk holds."""
 
@@ -40,8 +43,22 @@ class TreeEntry:
         return self.path + b"/" if self.mode == "040000" else self.path
 
 
+_known: Remembered[TreeEntry] = Remembered()
+
+
 def entries(git: Git, tree: str) -> list[TreeEntry]:
-    """All folders, files, links and submodules of the tree, unchecked. Raises `TreeRefused` if there are far too many."""
+    """All folders, files, links and submodules of the tree, unchecked. Raises `TreeRefused` if there are far too many.
+
+    Git is asked once per tree, and again while a file's content is missing: its size is not known then.
+    """
+    return _known.of(git.directory, (tree,), lambda: _entries(git, tree), _is_whole)
+
+
+def _is_whole(found: list[TreeEntry]) -> bool:
+    return all(entry.size is not None or entry.mode in _WITHOUT_SIZE for entry in found)
+
+
+def _entries(git: Git, tree: str) -> list[TreeEntry]:
     try:
         listed = git.run("ls-tree", "-r", "-t", "-z", "--long", "--full-tree", tree, largest=_LISTED).output
     except AnswerTooLarge:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.files.locks import locked
-from activities.git import known, listing, references, source, trees
+from activities.git import differences, known, listing, references, source, trees
 from activities.git.attributes import Attributes
 from activities.git.blobs import blobs as read_blobs
 from activities.git.command import Git
+from activities.git.differences import TreeChange
 from activities.git.errors import PushRefused, RepositoryUnreachable, RevisionUnknown
 from activities.git.lfs import Store
 from activities.git.lfs_pointers import Made, nothing_made
@@ -19,7 +20,7 @@ from activities.git.quota import room
 from activities.git.remote import Remote
 from activities.git.rules import Added, added, attributes_in
 from activities.git.standing import RemoteHead, Standing
-from activities.git.trees import Applied, Kept, TreeChange
+from activities.git.trees import Applied, Kept
 from activities.git.uncommitted import Uncommitted
 
 LOCK_WAIT = timedelta(minutes=15)
@@ -119,11 +120,11 @@ class Mirror:
 
     def diff(self, old: str, new: str) -> bytes:
         """The patch from one tree to another, binary files included. Empty if they are equal."""
-        return trees.diff(self._git, old, new)
+        return differences.diff(self._git, old, new)
 
     def lines(self, old: str, new: str, path: str) -> bytes:
         """The changed lines of one file as a diff without context. Empty for what is not text."""
-        return trees.lines(self._git, old, new, path)
+        return differences.lines(self._git, old, new, path)
 
     def paths(self, tree: str) -> tuple[str, ...]:
         """The paths of all files of a tree."""
@@ -135,7 +136,7 @@ class Mirror:
 
     def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
         """What differs between two trees, by path."""
-        return trees.changes(self._git, old, new)
+        return differences.changes(self._git, old, new)
 
     def added(self, old: str, new: str) -> Added:
         """The paths that are new in a tree, and those of them that it ignores."""

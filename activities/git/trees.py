@@ -9,33 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Literal
 
 from activities.git.attributes import obeying_attributes
 from activities.git.command import Git
+from activities.git.differences import text_of
 from activities.git.errors import GitProblem, PatchUnusable, TreeRefused
 from activities.git.folders import check_folder
 from activities.git.listing import MAX_BYTES, check_kinds, check_tree, entries
 
-Status = Literal["added", "modified", "deleted", "type"]
-
-_STATUS: dict[str, Status] = {"A": "added", "M": "modified", "D": "deleted", "T": "type"}
-# Without renames: both names of a moved file must be among those that a step may write. Nothing that the repository's
-# attributes name (drivers, text conversions) is run.
-_COMPARE = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=none", "--submodule=short")
 _MACHINE = {"GIT_AUTHOR_NAME": "Baton", "GIT_AUTHOR_EMAIL": "baton@localhost", "GIT_AUTHOR_DATE": "@0 +0000"}
-
-
-@dataclass(frozen=True)
-class TreeChange:
-    """What happened to one file. Line counts are None for a binary file; `before` and `after` are git's mode and id."""
-
-    path: str
-    status: Status
-    added: int | None
-    removed: int | None
-    before: tuple[str, str]
-    after: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -110,36 +92,9 @@ def _added(git: Git, directory: Path, index: Path) -> str:
     return git.line("write-tree", index=index)
 
 
-def diff(git: Git, old: str, new: str) -> bytes:
-    """The patch from one tree to the other, binary files included; empty if they are equal."""
-    # Whole ids: shortened ones may be ambiguous in the mirror in which the patch is applied.
-    arguments = ("--patch", "--binary", "--full-index", "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=histogram")
-    return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new).output
-
-
-def lines(git: Git, old: str, new: str, path: str) -> bytes:
-    """The changed lines of one file, without any around them; empty for one that is not text or does not differ."""
-    arguments = ("--patch", "--unified=0", "--diff-algorithm=histogram")
-    return git.run("diff-tree", "-r", *_COMPARE, *arguments, old, new, "--", path).output
-
-
-def changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
-    """What differs between two trees, by path."""
-    raw = git.run("diff-tree", "-r", "-z", *_COMPARE, "--raw", old, new).output.split(b"\0")
-    counted = git.run("diff-tree", "-r", "-z", *_COMPARE, "--numstat", old, new).output.split(b"\0")
-    lines = {path: (added, removed) for added, removed, path in (line.split(b"\t", 2) for line in counted if line)}
-    found = []
-    for head, path in zip(raw[0:-1:2], raw[1::2], strict=True):
-        added, removed = lines.get(path, (b"-", b"-"))
-        was, now, was_id, now_id, how = head.decode().removeprefix(":").split(" ")
-        counts = (_count(added), _count(removed))
-        found.append(TreeChange(_text(path), _STATUS[how[0]], *counts, before=(was, was_id), after=(now, now_id)))
-    return tuple(found)
-
-
 def paths(git: Git, tree: str) -> tuple[str, ...]:
     """The paths of all files of the tree, links included."""
-    return tuple(_text(entry.path) for entry in entries(git, tree) if entry.size is not None)
+    return tuple(text_of(entry.path) for entry in entries(git, tree) if entry.size is not None)
 
 
 def content(git: Git, tree: str, path: str) -> bytes | None:
@@ -169,7 +124,7 @@ def apply(git: Git, tree: str, patch: bytes) -> Applied:
             return Applied(git.line("write-tree", index=index))
         unmerged = git.run("ls-files", "--unmerged", "-z", index=index).output.split(b"\0")
     clashing = {line.split(b"\t", 1)[1] for line in unmerged if line} | _blamed(done.said, touched)
-    return Applied(None, tuple(sorted(_text(path) for path in clashing or touched)))
+    return Applied(None, tuple(sorted(text_of(path) for path in clashing or touched)))
 
 
 def restore(git: Git, tree: str, paths: Sequence[str], source: str) -> str:
@@ -198,7 +153,7 @@ def merge(git: Git, base: str, ours: str, theirs: str) -> Applied:
     tree, *names = done.output.split(b"\0")
     if done.code == 0:
         return Applied(tree.decode().strip())
-    return Applied(None, tuple(sorted({_text(name) for name in names if name})))
+    return Applied(None, tuple(sorted({text_of(name) for name in names if name})))
 
 
 def commit(git: Git, tree: str, parent: str | None, message: str, *, author: str, email: str, when: datetime) -> str:
@@ -278,7 +233,7 @@ def _index(git: Git, tree: str, beside: Path | None = None) -> Iterator[Path]:
 
 def _blamed(said: str, touched: list[bytes]) -> set[bytes]:
     """The touched paths that git's error messages name."""
-    return {path for path in touched if re.search(rf"error: (patch failed: )?{re.escape(_text(path))}[: ]", said)}
+    return {path for path in touched if re.search(rf"error: (patch failed: )?{re.escape(text_of(path))}[: ]", said)}
 
 
 def _bare_commit(git: Git, tree: str, parent: str | None = None) -> str:
@@ -286,12 +241,3 @@ def _bare_commit(git: Git, tree: str, parent: str | None = None) -> str:
     wanted = git.line("rev-parse", "--verify", "--end-of-options", f"{tree}^{{tree}}")
     parents = ("-p", parent) if parent else ()
     return git.run("commit-tree", wanted, *parents, feed=b"merge\n", variables=fixed).output.decode().strip()
-
-
-def _count(field: bytes) -> int | None:
-    return int(field) if field.isdigit() else None
-
-
-def _text(path: bytes) -> str:
-    """A path for people and contracts: bytes that are not UTF-8 become \\xNN."""
-    return path.decode(errors="backslashreplace")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from activities.git import Mirror
-from activities.git.trees import TreeChange
+from activities.git.differences import TreeChange
 from contracts.diffs import added_unseen, long_lines
 from contracts.exact import exact
 from contracts.text import amount

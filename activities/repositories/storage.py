@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from activities.git import Mirror
 from activities.git.attributes import LFS, PLAIN, Attributes, is_lfs_pointer
+from activities.git.differences import TreeChange
 from activities.git.lfs_pointers import Pointer
-from activities.git.trees import TreeChange
 from activities.repositories.forms import FILES, LARGEST, TOGETHER, fact, name_of
 from contracts.exact import exact
 from contracts.printed import command

@@ -78,6 +78,22 @@ MUTANTS = (
         tests=("tests/activities/git/test_known.py::test_what_is_gone_is_made_again",),
     ),
     Mutant(
+        name="any-name-for-an-id",
+        promise="Only what a whole id names is remembered of git's answers.",
+        file="activities/git/remembered.py",
+        old="WHOLE_ID.fullmatch(one)",
+        new="WHOLE_ID",
+        tests=("tests/activities/git/test_known.py::test_names_that_may_come_to_mean_something_else_are_asked_each_time",),
+    ),
+    Mutant(
+        name="a-listing-with-holes",
+        promise="A listing of a tree whose files are not all here is not remembered.",
+        file="activities/git/listing.py",
+        old="all(entry.size is not None or entry.mode in _WITHOUT_SIZE for entry in found)",
+        new="True",
+        tests=("tests/activities/git/test_known.py::test_a_listing_with_a_missing_file_is_not_kept",),
+    ),
+    Mutant(
         name="a-wild-guess",
         promise="An encoding that nothing names is called unknown, and only its ASCII is written.",
         file="activities/files/encoding.py",
