@@ -28,6 +28,7 @@ from benchmarks import (
     recovery,
     report,
     review,
+    statements,
     sweep,
 )
 from benchmarks.year import Year
@@ -164,6 +165,16 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
     assert "model call over the driver's" in said[-2]
+
+
+async def test_statements_are_counted_and_commits_shared() -> None:
+    """Every stage of a run has its statements, and many callers take fewer commits each than one."""
+    said: list[str] = []
+    results = await statements.run(statements.Sizes(calls=40), said.append)
+    assert list(results["statements"]) == ["begin", "plan", "write", "test", "summarize"]
+    assert all(results["statements"].values())
+    assert results["loads"][50]["commits"] < results["loads"][1]["commits"]
+    assert "commits/call" in "".join(said)
 
 
 async def test_provenance_is_asked_on_many_runs() -> None:

@@ -16,7 +16,7 @@ MUTANTS = (
         new='"SAVEPOINT part"',
         tests=(
             f"{WRITER}::test_one_that_fails_takes_nobody_with_it",
-            f"{WRITER}::test_sharing_changes_nothing_but_the_number_of_commits",
+            "tests/ledger/test_writer_same.py::test_sharing_changes_nothing_but_the_number_of_commits",
         ),
     ),
     Mutant(

@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+from sqlalchemy import Connection, func, select
+
 from benchmarks.statements import Stages, kinds, statements
 from ledger.db import Ledger
+from ledger.tables import handoff, turn
 
 MOST = 21
 """Statements of a call in the middle of a run, its two transactions' BEGIN and COMMIT among them."""
+
+
+def stored(connection: Connection) -> tuple[int, int]:
+    """How many turns and handoffs there are."""
+    turns, handoffs = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (turn, handoff))
+    return turns, handoffs
 
 
 async def test_a_call_takes_so_many_statements(sqlite_url: str, tmp_path: Path) -> None:
@@ -36,8 +45,11 @@ async def test_what_a_worker_did_not_store_itself_it_reads(sqlite_url: str, tmp_
     try:
         first, second = Stages(one, tmp_path), Stages(other, tmp_path)
         await first.run("shared")
-        await second.run("shared")  # every call is answered from what is stored
+        assert one.read_now(stored) == (4, 4)
+        await second.run("shared")
+        assert one.read_now(stored) == (4, 4)  # every call was answered from what was stored
         await second.run("its own")
+        assert one.read_now(stored) == (8, 8)
     finally:
         one.close()
         other.close()
