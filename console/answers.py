@@ -53,17 +53,17 @@ class Pages:
 
         Raises `BatonError` where it cannot be read.
         """
-        found = await self._ledger.read(self._read, page, self.asked(request, session.person, typed))
+        found = await self._ledger.read(self._read, page, self.asked(request, session, typed))
         if wants_json(request):
             more = {"problem": problem} if problem else {}
             return JSONResponse(to_jsonable_python({"schema": SCHEMA, **found, **more}), status)
         around = self._around(session, page, request) | {"problem": problem}
         return HTMLResponse(render(page.template, **found, **around), status)
 
-    def asked(self, request: Request, person: str, typed: Mapping[str, str] | None = None) -> Asked:
+    def asked(self, request: Request, by: SignedIn, typed: Mapping[str, str] | None = None) -> Asked:
         """What a request asks for, here."""
         here = Here(self._ledger, self._place.settings, self._connect)
-        return Asked(request.path_params, request.query_params, here, person, typed or {})
+        return Asked(request.path_params, request.query_params, here, by.person, by.way, typed or {})
 
     def _read(self, connection: Connection, page: Page, asked: Asked) -> dict[str, Any]:
         """What the page shows, and what every page does: whether anybody works, and the newest line."""

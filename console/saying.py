@@ -43,7 +43,7 @@ class Saying:
         """What does this operation, in one transaction if it is none that takes more, and shows its page again."""
 
         async def work(request: Request, by: SignedIn, fields: dict[str, str]) -> None:
-            asked = self._pages.asked(request, by.person)
+            asked = self._pages.asked(request, by)
             if isinstance(operation, Errand):
                 found = await _on_an_errand(operation, asked, by.person, fields)
             else:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from console.here import Here
 from contracts.errors import NotFound, Refused
+from contracts.known import Way
 from ledger.db import Connection
 from ledger.views.gates import Decision
 
@@ -16,7 +17,7 @@ RUNS = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for: names in its path, and its query; where it is asked, and by whom.
+    """What a request asks for: names in its path, and its query; where it is asked, and by whom, who has come in which way.
 
     `typed` are the fields of a form that was refused, to be shown again; empty for a page that was only asked for.
     """
@@ -25,6 +26,7 @@ class Asked:
     query: Mapping[str, str]
     here: Here
     person: str = ""
+    way: Way = "link"
     typed: Mapping[str, str] = field(default_factory=dict)
 
     @property

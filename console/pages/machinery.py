@@ -8,6 +8,7 @@ from commands import own_worker
 from commands.decide import closing, decision
 from console.pages.asked import Asked, said
 from contracts.errors import Refused
+from contracts.known import Way
 from ledger import decision_outbox
 from ledger.db import Connection
 from ledger.views import models
@@ -26,7 +27,7 @@ async def close(asked: Asked, by: str, fields: Mapping[str, str]) -> None:
     async def answer(client: "Client", gates: Sequence[Waiting]) -> Mapping[str, str]:
         del client
         # What is decided in the console is written down there, and sent from there until it is answered.
-        await here.ledger.tx(_approved, gates, by, why)
+        await here.ledger.tx(_approved, gates, by, asked.way, why)
         return {f"{one.run} {one.view.gate}": "sent" for one in gates}
 
     await closing.close_and_tell(here.ledger, [name], by, why, here.connect, answer, CHANNEL)
@@ -41,11 +42,11 @@ def _check_shown(connection: Connection, name: str, seen: str) -> None:
         raise Refused(f"{name[:200]} has opened again since this page was shown: {one.why}. Look again; nothing was done")
 
 
-def _approved(connection: Connection, gates: Sequence[Waiting], by: str, why: str) -> None:
+def _approved(connection: Connection, gates: Sequence[Waiting], by: str, way: Way, why: str) -> None:
     for one in gates:
         before = refused_before(connection, one.view.trace, one.view.gate, by, "approve")
         _, values = decision.compose(one.view, "approve", by, why, {}, before, channel=CHANNEL)
-        decision_outbox.put(connection, one.view.trace, "approve", values)
+        decision_outbox.put(connection, one.view.trace, "approve", values, way)
 
 
 async def worker(asked: Asked, by: str, fields: Mapping[str, str]) -> None:
