@@ -80,11 +80,7 @@ async def _on(url: str, folder: Path, sizes: Sizes, say: Say, server: int | None
         upgrade(ledger)
         seconds = await asyncio.to_thread(fill, ledger, sizes.year)
         keeping = await asyncio.to_thread(_keep, ledger)
-<<<<<<< HEAD
-        say(f"\n{url.partition(':')[0]}: {sizes.year.runs} runs written in {seconds:.0f} s, figures kept in {keeping:.0f} s")
-=======
         say(f"\n{url.partition(':')[0]}: {sizes.year.runs} runs written in {seconds:.0f} s, kept in {keeping:.0f} s")
->>>>>>> reads
         times = await _pages(ledger, sizes, clock)
         for name, ask in _reads(sizes.year):
             times[f"read {name}"] = [clock.timed(ledger, ask, nth) for nth in range(sizes.asked)]
