@@ -1,7 +1,6 @@
 """The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment except CA files."""
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable
@@ -249,11 +248,11 @@ def usual_authorities() -> ssl.SSLContext:
 
     Read once per process and setting: it takes 20 ms of a core, and each endpoint would do it again.
     """
-    return _authorities(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+    return _authorities(ssl.get_default_verify_paths())
 
 
 @lru_cache(maxsize=4)
-def _authorities(_file: str, _folder: str) -> ssl.SSLContext:
+def _authorities(_named: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
