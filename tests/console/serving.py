@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from activities.gates.policy import load_policy
 from activities.gates.standing import InForce
+from activities.providers.transport import usual_authorities
 from config import HOME, Settings
 from connection import Unreachable
 from console.answers import Place
@@ -142,7 +143,9 @@ async def served(
     try:
         # Each visitor keeps their own cookies: the client keeps none.
         none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        async with httpx2.AsyncClient(trust_env=False, timeout=children.PATIENCE, cookies=none) as client:
+        async with httpx2.AsyncClient(
+            trust_env=False, timeout=children.PATIENCE, verify=usual_authorities(), cookies=none
+        ) as client:
             yield Served(ledger, f"http://{host}", client)
     finally:
         running.should_exit = True
