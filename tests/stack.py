@@ -44,6 +44,9 @@ from workflows.guard import Guard
 
 T = TypeVar("T")
 
+LOOK = 0.25
+"""Seconds between two looks for a gate in the ledger. Each takes a millisecond of a core, and a busy machine makes many."""
+
 SELDOM = 1.0
 """Seconds between two questions to Temporal while the ledger is looked at."""
 
@@ -141,7 +144,7 @@ class Stack:
                 asked = time.monotonic()
             return None
 
-        return await until(look, f"{what} of {run.id} opened", limit)
+        return await until(look, f"{what} of {run.id} opened", limit, LOOK)
 
     async def _fail_if_ended(self, run: WorkflowHandle[Any, Any], waited_for: str) -> None:
         status = (await run.describe()).status
