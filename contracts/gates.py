@@ -6,10 +6,9 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from contracts.actions import ActionState, Approvals, Receipt
+from contracts.actions import Approvals
 from contracts.base import Contract, Digest, Input, Line, is_empty, is_none
 from contracts.handoff import Question
-from contracts.intents import Intent
 from contracts.keys import Signature
 from contracts.money import CeilingRefused, Usd
 from contracts.notices import NoticeKind, Occasion
@@ -276,31 +275,4 @@ class Decided(Contract, name="decided/1"):
     )
     held: bool = Field(
         default=False, exclude_if=is_empty, description="with `won` False: what the gate shows came from something condemned"
-    )
-
-
-_STATES: dict[str, ActionState] = {
-    "reject": "rejected",
-    "request_changes": "rejected",
-    "declined": "declined",
-    "done": "done_by_person",
-}
-
-
-def receipt_of(intent: Intent, decided: Decided) -> Receipt:
-    """The receipt of an action that its `action` or `draft` gate did not let Baton do; `expired` without a decision."""
-    state = _STATES.get(decided.verb, "expired")
-    why = f"{decided.verb} at {decided.gate}" + (f" by {decided.by}" if decided.by else "")
-    said = f"{why}: {decided.note}" if decided.note else why
-    done = state == "done_by_person"
-    return Receipt(
-        key=intent.key,
-        type=intent.type,
-        state=state,
-        summary=intent.summary,
-        reference=decided.reference if done else "",
-        how="person" if decided.by else "",
-        at=decided.at,
-        problem="" if done else said,
-        note=decided.note if done else "",
     )

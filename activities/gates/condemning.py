@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from activities.gates import lines, mending
+from activities.gates import condemned_lines, mending
 from activities.gates.mending import Planned, Proposer
 from activities.gates.policy import Policy
 from contracts.errors import NotFound, Refused
@@ -84,9 +84,9 @@ def condemn(
     standing = standing_of(connection, one, undone_by, locked.reach.impact)
     planned = mending.propose(connection, proposer, standing) if proposer is not None else []
     standing = standing_of(connection, one, undone_by, standing.reach.impact) if planned else standing
-    condemnations.tell(connection, lines.condemned(standing, fresh, _asked(policy)))
+    condemnations.tell(connection, condemned_lines.condemned(standing, fresh, _asked(policy)))
     if planned:
-        condemnations.tell(connection, lines.proposed(one, planned))
+        condemnations.tell(connection, condemned_lines.proposed(one, planned))
     return Condemned(standing, fresh, planned)
 
 
@@ -99,7 +99,7 @@ def propose(connection: Connection, policy: Policy, name: str, by: str, proposer
     standing = standing_of(connection, one, policy.undone_by())
     planned = mending.propose(connection, proposer, standing)
     if any(each.prepared is not None for each in planned):
-        condemnations.tell(connection, lines.proposed(one, planned, by))
+        condemnations.tell(connection, condemned_lines.proposed(one, planned, by))
     return Condemned(standing_of(connection, one, policy.undone_by()), 0, planned)
 
 
@@ -115,7 +115,7 @@ def decline(connection: Connection, policy: Policy, key: str, by: str, why: str)
     found = condemnations.reaching(connection, undone)
     for one, effect in ((one, each) for one in found for each in undone):
         condemnations.settle(connection, one.id, effect, "declined", why, row.key, by)
-    condemnations.tell(connection, lines.proposal_declined(row.key, row.summary, row.updated_at, by, why))
+    condemnations.tell(connection, condemned_lines.proposal_declined(row.key, row.summary, row.updated_at, by, why))
     return row.key, [standing_of(connection, one, policy.undone_by()) for one in found]
 
 
@@ -132,7 +132,7 @@ def undo(connection: Connection, policy: Policy, name: str, by: str, why: str) -
     _let_go(connection, before.reach.impact.effects)
     happened = [each.effect.key for each in before.reach.executed]
     withdrawn = mending.withdraw(connection, happened, f"condemnation {one.id} was undone by {by}: {why}")
-    condemnations.tell(connection, lines.condemnation_undone(before, by, why, _asked(policy), withdrawn))
+    condemnations.tell(connection, condemned_lines.condemnation_undone(before, by, why, _asked(policy), withdrawn))
     return Standing(condemnations.find(connection, one.id), before.reach)
 
 
@@ -180,7 +180,7 @@ def settle(
         _let_go(connection, [effect])
     else:
         mending.withdraw(connection, [effect.key], f"{by} has said {_WORDS[how]} of what it would take back: {note}")
-    condemnations.tell(connection, lines.condemned_settled(one, effect, how, by, note, reference))
+    condemnations.tell(connection, condemned_lines.condemned_settled(one, effect, how, by, note, reference))
     return standing_of(connection, one, policy.undone_by())
 
 

@@ -20,9 +20,10 @@ from activities.running.heartbeat import committed
 from contracts.base import digest_of
 from contracts.errors import Refused
 from contracts.gate_requests import AdmitDecision, Opened, OpenGate
-from contracts.gates import Claimed, Decided, GateView, Refusal, receipt_of
+from contracts.gates import Claimed, Decided, GateView, Refusal
 from contracts.intents import Intent
 from contracts.money import micros
+from contracts.receipts import receipt_of
 from contracts.risk import Sign
 from contracts.runs import Note
 from contracts.work import digest_of_made

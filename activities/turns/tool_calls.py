@@ -27,6 +27,7 @@ from activities.tools.base import READS, RESULT_LIMIT, Source, Tool, ToolContext
 from activities.tools.programs import Programs
 from activities.turns import lines
 from activities.turns.outside import outside_call, tool_for
+from activities.turns.repeats import same_effect
 from activities.turns.replies import decode_arguments
 from contracts.agents import AgentRef
 from contracts.base import canonical, digest_of
@@ -120,7 +121,7 @@ class Tools:
     async def _change(self, tool: Tool, request: RunTool, use: Workspace, arguments: bytes, lease: Lease) -> ToolDone:
         """Run a tool that changes the workspace, which nobody else may use meanwhile, and record the state it leaves."""
         started = time.monotonic()
-        earlier = await self._ledger.read(_same_effect, request, tool.name, _arguments_digest(arguments))
+        earlier = await self._ledger.read(same_effect, request, tool.name, _arguments_digest(arguments))
         if earlier is not None:
             note = "an identical call was the last change to the workspace; it was done once, and not repeated"
             outcome = ToolEnd(json.loads(earlier.body) | {"note": note}, failed=False, state=use.state, repeated=True)
@@ -252,17 +253,6 @@ class Tools:
             line = lines.program_ran(request, label, ProgramRan.model_validate(outcome.body["result"]), state)
         commit_riders(connection, request, [line])
         return ToolDone(failed=outcome.failed, state=state, repeated=outcome.repeated)
-
-
-def _same_effect(connection: Connection, request: RunTool, name: str, digest: str) -> Row[Any] | None:
-    """The call that made the current state, if this one repeats it with nothing in between."""
-    chain = turns.chain(connection, request.turn)
-    results = turns.results(connection, [row.id for row in chain])
-    effects = [row for turn in chain for row in results[turn.id] if row.effect != "none" and not row.failed]
-    last = effects[-1] if effects else None
-    if last is None or last.state_after != (_state(request) or ""):
-        return None
-    return last if (last.name, last.arguments_digest) == (name, digest) else None
 
 
 def _row(connection: Connection, request: RunTool) -> Row[Any]:

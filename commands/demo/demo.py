@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -19,11 +18,11 @@ from commands import processes, server
 from commands.context import named
 from commands.demo.report import report_lines
 from commands.demo.repository import make_sample
+from commands.demo.running import Demo
 from commands.errors import Code
 from commands.interrupts import Interruption
 from commands.links import address, link_for
 from commands.questions import forget_typed, typed_line
-from commands.server import Ports
 from commands.text import subject_lines
 from commands.up import DEFAULT_PORTS, console_port, worker_variables
 from contracts.delivery.run import DeliveryInput, DeliveryReport
@@ -42,27 +41,6 @@ SAMPLE = Path(__file__).parent / "sample"
 INSTRUCTION = "Discounted prices lose half a cent: 999 cents at 50 percent must be 500. Fix it, and document the rule."
 STEP = 0.2
 """Seconds between two reads of the ledger and the run."""
-
-
-@dataclass(frozen=True)
-class Demo:
-    """The state of one demo."""
-
-    settings: config.Settings
-    state: Path
-    ports: Ports
-    scripted: bool
-    approve_as: str | None
-    say: Callable[[str], None]
-
-    @property
-    def stamp(self) -> str:
-        """The mark on each relevant line that says whether a real model answers."""
-        return " [scripted model]" if self.scripted else ""
-
-    def link(self, run: str, run_id: str) -> str:
-        """The run's URL in Temporal's Web UI."""
-        return f"{self.ports.ui_url}/namespaces/default/workflows/{run}/{run_id}/timeline"
 
 
 async def demo(settings: config.Settings, *, approve_as: str | None, real: bool, keep: bool, say: Callable[[str], None]) -> int:

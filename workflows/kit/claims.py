@@ -10,6 +10,9 @@ from contracts.carried import Ended
 from contracts.errors import Refused
 from contracts.gates import Claimed, Decided, Decision, GateView, Verb
 
+NEVER_OPENED = "the run ended before this gate opened"
+"""Why a decision that was kept for a gate did not count."""
+
 Via = Literal["signal", "update"]
 
 EARLY_LIMIT = 20

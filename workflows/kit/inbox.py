@@ -15,11 +15,9 @@ from contracts.carried import Ended, Mail
 from contracts.errors import Refused
 from contracts.gates import OFFERED, SEVERAL_SAY, Claimed, Decided, GateKind, GateView, Refusal, Verb
 from contracts.people import Act
-from workflows.kit.claims import Claim, OpenGateState, Via, check_early, same, sent_before
-from workflows.kit.messages import bare, check_decision, read_decision, read_switch
+from workflows.kit.claims import NEVER_OPENED, Claim, OpenGateState, Via, check_early, same, sent_before
+from workflows.kit.messages import bare, check_decision, no_such, read_decision, read_switch
 from workflows.kit.refusals import Refusals
-
-NEVER_OPENED = "the run ended before this gate opened"
 
 
 class Inbox:
@@ -226,12 +224,12 @@ class Inbox:
         if not self._ready:
             self._held.append(lambda: self._on_unknown_signal(name, args))
             return
-        self.refusals.record(name, (), _no_such("signal", name), "signal")
+        self.refusals.record(name, (), no_such("signal", name), "signal")
 
     async def _on_unknown_update(self, name: str, args: Sequence[RawValue]) -> None:
         del args  # Temporal requires both parameters
         await self._until_ready()
-        text = _no_such("update", name)
+        text = no_such("update", name)
         self.refusals.record(name, (), text, "update")
         raise ApplicationError(text, type="Refused", non_retryable=True)
 
@@ -298,7 +296,3 @@ class Inbox:
                 self.refusals.record(
                     claimed.verb, (claimed.decision.model_dump(mode="json"),), str(error), claimed.via, kept=True
                 )
-
-
-def _no_such(what: str, name: str) -> str:
-    return f"there is no {what} {name!r}; there are {', '.join(OFFERED)}, pause and resume"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.errors import ContractViolation, Refused
-from contracts.gates import MESSAGE_LIMIT, TAKES_REFERENCE, Decision, GateView, Verb, needs_note
+from contracts.gates import MESSAGE_LIMIT, OFFERED, TAKES_REFERENCE, Decision, GateView, Verb, needs_note
 from contracts.money import micros, usd
 from contracts.people import Act
 from contracts.printed import command
@@ -127,3 +127,8 @@ def bare(handle: Callable[..., Any]) -> Callable[..., Any]:
     handle.__signature__ = _ANY  # type: ignore[attr-defined]
     handle.__annotations__ = {}
     return handle
+
+
+def no_such(what: str, name: str) -> str:
+    """That there is no signal or update of this name, and which there are."""
+    return f"there is no {what} {name!r}; there are {', '.join(OFFERED)}, pause and resume"

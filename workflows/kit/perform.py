@@ -12,8 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.actions.deliver import Actions
 from contracts.actions import Deliver, Receipt, Resolve
-from contracts.gates import receipt_of
 from contracts.intents import Intent, Perform
+from contracts.receipts import receipt_of
 from contracts.rules import Facts
 from workflows.kit.condemned import held_in, let_on
 from workflows.kit.ends import cause_of

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
@@ -28,19 +27,10 @@ from workflows.kit.grounds import Grounds
 from workflows.kit.inbox import Inbox
 from workflows.kit.lines import Lines
 from workflows.kit.options import LOCAL
-from workflows.kit.standing import Family, answered_by, tried_again, waiting_state
+from workflows.kit.standing import Family, Held, answered_by, tried_again, waiting_state
 
 OF_ACTIONS: tuple[GateKind, ...] = ("action", "draft", "unknown")
 """The kinds of gate that `perform` may open."""
-
-
-@dataclass
-class Held:
-    """An operator's pause as recorded (`told`). `before` is the state to return to."""
-
-    told: bool = False
-    before: RunState = "working"
-    recording: bool = False
 
 
 class Run:

@@ -4,6 +4,7 @@ A child has no row and no query of its own. It tells its root which gates it hol
 its whole family.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +18,15 @@ ROOM: Literal["room on the disk"] = "room on the disk"
 
 MOST_GATES = 1000
 """Most open gates, and most waits, of children that the root keeps; more than a run can have children."""
+
+
+@dataclass
+class Held:
+    """An operator's pause as recorded (`told`). `before` is the state to return to."""
+
+    told: bool = False
+    before: RunState = "working"
+    recording: bool = False
 
 
 class Asks(Contract, name="asks/1"):
