@@ -115,29 +115,13 @@ def test_the_demo_approves_as_it_is_told_and_exits_0(demo: Ran) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_the_demo_asks_at_a_terminal_and_a_no_ends_it(tmp_path: Path) -> None:
-    """At a terminal it asks and never approves by itself; a rejected plan is not a success: the exit code is not 0."""
-    with at_terminal(tmp_path) as screen:
-        screen.until("Approve plan-1 as")
-        screen.type("n\n")
-        screen.until("removes it")
-        code = screen.process.wait(PATIENCE)
-    assert code == 1
-    assert "could_not" in screen.text
-    plain = "env -u TEMPORAL_API_KEY -u TEMPORAL_NAMESPACE TEMPORAL_CONFIG_FILE=/dev/null "
-    assert f"{plain}TEMPORAL_ADDRESS=127.0.0.1:" in screen.text, "what is printed to copy works in this shell"
-    assert _left_running(tmp_path) == []
-    assert f"rm -r {state_in(tmp_path)} removes it" in "".join(screen.text.split("\r\n"))
-    made = {path.relative_to(tmp_path).parts[:4] for path in tmp_path.rglob("*") if path.is_file()}
-    assert made <= {(".local", "state", "baton", "demo")}, "nothing is left but what it says"
-
-
-@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("names", ["ANTHROPIC_API_KEY BATON_MODEL", *soak("ANTHROPIC_API_KEY", "BATON_MODEL")])
-def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, names: str) -> None:
-    """With a key, or a model of one's own, in the shell: the script answers all the same, and says how to ask the model.
+def test_the_demo_asks_at_a_terminal_and_only_an_answer_decides(tmp_path: Path, names: str) -> None:
+    """It never approves by itself: two yeses typed at the start are dropped, what is neither yes nor no is asked again.
 
-    Nothing listens where that model would be, so that asking it would never come to a plan.
+    The no ends it, and a rejected plan is not a success: the exit code is not 0. With a key, or a model of one's own, in the
+    shell the script answers all the same, and says how to ask the model. Nothing listens where that model would be, so that
+    asking it would never come to a plan.
     """
     with ports.hold() as place:
         port = place.getsockname()[1]
@@ -146,13 +130,28 @@ def test_the_demo_asks_no_model_of_the_shell(tmp_path: Path, names: str) -> None
             "BATON_MODEL": {"BATON_MODEL": "openai:paid", "BATON_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"},
         }
         with at_terminal(tmp_path, **{key: value for name in names.split() for key, value in there[name].items()}) as screen:
+            screen.type("y\ny\n")
             screen.until("SCRIPTED")
             screen.until("`baton demo --real-model`")
             screen.until("Approve plan-1 as")
+            screen.type("perhaps\n")
+            screen.until("that is neither y nor n")
+            # Only now: what is typed before the second question stands there is dropped like what was typed at the start.
+            screen.until("Approve plan-1 as")
             screen.type("n\n")
             screen.until("Stopped what the demo started")
-            screen.process.wait(PATIENCE)
+            screen.until("removes it")
+            code = screen.process.wait(PATIENCE)
+    assert code == 1
+    assert "approve by" not in screen.text
+    assert "could_not" in screen.text
     assert "[scripted model]" in screen.text
+    plain = "env -u TEMPORAL_API_KEY -u TEMPORAL_NAMESPACE TEMPORAL_CONFIG_FILE=/dev/null "
+    assert f"{plain}TEMPORAL_ADDRESS=127.0.0.1:" in screen.text, "what is printed to copy works in this shell"
+    assert _left_running(tmp_path) == []
+    assert f"rm -r {state_in(tmp_path)} removes it" in "".join(screen.text.split("\r\n"))
+    made = {path.relative_to(tmp_path).parts[:4] for path in tmp_path.rglob("*") if path.is_file()}
+    assert made <= {(".local", "state", "baton", "demo")}, "nothing is left but what it says"
 
 
 @pytest.mark.usefixtures("alone")
@@ -165,33 +164,18 @@ def test_a_real_model_needs_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_what_is_typed_before_the_demo_asks_approves_nothing(tmp_path: Path) -> None:
-    """Two yeses typed at the start are dropped; what is neither yes nor no is asked again; then the no ends it."""
-    with at_terminal(tmp_path) as screen:
-        screen.type("y\ny\n")
-        screen.until("Approve plan-1 as")
-        screen.type("perhaps\n")
-        screen.until("that is neither y nor n")
-        # Only now: what is typed before the second question stands there is dropped like what was typed at the start.
-        screen.until("Approve plan-1 as")
-        screen.type("n\n")
-        screen.until("Stopped what the demo started")
-        code = screen.process.wait(PATIENCE)
-    assert code == 1
-    assert "approve by" not in screen.text
-    assert "could_not" in screen.text
-
-
-@pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, *soak(signal.SIGTERM, signal.SIGHUP)], ids=lambda number: number.name)
 def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C, `kill` and a closed terminal end it, however often they come: no process and no traceback."""
+    """Ctrl-C, `kill` and a closed terminal end it, however often they come: no process and no traceback.
+
+    `test_interrupts.py` has each of them come first.
+    """
     with at_terminal(tmp_path) as screen:
         screen.until("Approve plan-1 as")
         screen.process.send_signal(number)
         screen.until("Stopping the demo")
-        screen.process.send_signal(number)
-        screen.process.send_signal(signal.SIGINT)
+        for another in (number, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            screen.process.send_signal(another)
         screen.until("Stopped what the demo started")
         code = screen.process.wait(PATIENCE)
         screen.read_to_the_end()
