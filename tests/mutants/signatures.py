@@ -11,8 +11,8 @@ MUTANTS = (
         name="claims-count",
         promise="Where decisions have to be signed a claim decides nothing.",
         file="activities/gates/signatures.py",
-        old='    if policy.identity == "signed":\n        return NOT_SIGNED',
-        new='    if policy.identity == "signed":\n        return None',
+        old='    if policy.identity == "signed":',
+        new='    if policy.identity == "":',
         tests=(FORGED,),
     ),
     Mutant(
