@@ -12,7 +12,7 @@ MUTANTS = (
         promise="Where decisions have to be signed a claim decides nothing.",
         file="activities/gates/signatures.py",
         old='    if policy.identity == "signed":',
-        new='    if policy.identity == "never":',
+        new='    if policy.identity == "":',
         tests=(FORGED,),
     ),
     Mutant(
