@@ -72,7 +72,12 @@ async def look_at_machine(settings: config.Settings, parts: Parts) -> None:
     Without a sandbox a worker starts: its runs are told before they cost anything, and those without a check need none.
     """
     parts.machine["git"] = ".".join(str(part) for part in await asyncio.to_thread(check_version))
-    problem = await probe.problem(lambda: Sandbox.find(settings.bubblewrap, settings.checks))
+
+    def find() -> Sandbox:
+        return Sandbox.find(settings.bubblewrap, settings.checks)
+
+    problem = await probe.problem(find)
+    parts.machine["sandbox"] = "" if problem else await probe.level(find)
     parts.machine["problems"] = [f"no check can run: {problem}"] if problem else []
     if problem:
         logs.log().warning("no check can run on this machine", reason=problem, action="sandbox_unusable")

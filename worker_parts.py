@@ -39,6 +39,7 @@ from activities.loads.comparisons import Comparisons
 from activities.loads.loads import Loads
 from activities.loads.sources import Sources
 from activities.logfiles.copies import LogCopies
+from activities.money import prices
 from activities.money.scopes import check_levels
 from activities.notices.audience import known_to
 from activities.notices.letters import check_channels, senders
@@ -223,7 +224,10 @@ def build(settings: config.Settings, ledger: Ledger) -> Parts:
     ]
     clock, about = Clock(), f"baton {version('baton')} on {settings.task_queue}"
     machine: dict[str, Any] = {"providers": sorted(providers), "role": settings.role, "live": catalogue.live()}
-    machine |= {"agents": wrong_versions(catalogue, read_lock(settings.agents / RELEASED))}
+    machine |= {
+        "prices": prices.sources(catalogue.routes.prices),
+        "agents": wrong_versions(catalogue, read_lock(settings.agents / RELEASED)),
+    }
     own = ledger.read_now(identity.find).ledger
     serving = Serving(settings.task_queue, socket.gethostname(), setting_digests.digests(settings, own), machine)
     disk = Disk(workspaces, mirrors, KeptEnvironments(settings.environments))

@@ -7,7 +7,7 @@ from contracts.gates import GateView
 from contracts.intents import Intent
 from contracts.pins import Began
 from contracts.text import amount_that
-from ledger import gates, runs
+from ledger import gate_actions, runs
 from ledger.db import Connection
 from ledger.views.gates import Subject
 
@@ -54,7 +54,7 @@ def consequences(connection: Connection, found: Subject) -> Consequences | None:
     if "approve" not in view.verbs:
         return None
     pins = runs.find_pins(connection, view.trace)
-    effects = tuple(_effect(one, pins) for one in gates.intents(connection, view.trace, view.gate))
+    effects = tuple(_effect(one, pins) for one in gate_actions.intents(connection, view.trace, view.gate))
     bound = {one.type for one in effects}
     later = () if pins is None or pins.actions is None else tuple(sorted(set(pins.actions.items())))
     return Consequences(

@@ -11,11 +11,10 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, select, 
 from contracts.errors import NotFound
 from contracts.gate_requests import AdmitDecision, OpenGate
 from contracts.gates import Claimed, Decided, GateView, Refusal
-from contracts.intents import Intent
 from contracts.known import Known
 from contracts.signing import SignedDecision
 from contracts.work import digest_of_made
-from ledger import lineage, resets, seals
+from ledger import gate_actions, lineage, resets, seals
 from ledger.db import from_us, in_parts, insert_once, now_us, to_us
 from ledger.statement import Statement
 from ledger.tables import action, decision, gate, run
@@ -52,22 +51,6 @@ def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
     # By this a run that replaces the one that opened it, after a reset, is recognised.
     run_ids = json.dumps([request.run.run_id] if request.run.run_id else [])
     insert_once(connection, gate, **fixed, **values, state="open", run_ids=run_ids)
-    return None
-
-
-def intents(connection: Connection, trace: str, name: str) -> list[Intent]:
-    """The actions that take effect when this gate is approved."""
-    stored = connection.execute(select(gate.c.intents).where(gate.c.trace == trace, gate.c.gate == name)).scalar()
-    return [Intent.model_validate(one) for one in json.loads(stored or "[]")]
-
-
-def approved(connection: Connection, trace: str, key: str) -> tuple[str, Intent] | None:
-    """The gate of a run family that approved this action, and the action as it was shown there; None if there is none."""
-    query = select(gate.c.gate).where(gate.c.trace == trace, gate.c.state == "approve").order_by(gate.c.opened_at.desc())
-    for name in connection.execute(query).scalars():
-        for intent in intents(connection, trace, name):
-            if intent.key == key:
-                return name, intent
     return None
 
 
@@ -138,7 +121,7 @@ def insert(
 ) -> bool:
     """Record a decision at a gate. False if there is one with this id, or its nonce has been used. Else as `win`."""
     said = claim.decision
-    statement = SignedDecision.of(view, intents(connection, view.trace, view.gate), claim.verb, said)
+    statement = SignedDecision.of(view, gate_actions.intents(connection, view.trace, view.gate), claim.verb, said)
     seals.touch(connection, view.trace, "decision", id)
     return insert_once(
         connection,

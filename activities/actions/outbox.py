@@ -14,7 +14,7 @@ from contracts.actions import SETTLED, ActionState, Deliver, How, Receipt, Relay
 from contracts.intents import Intent
 from contracts.relay import Relaying
 from contracts.text import amount
-from ledger import actions, condemnations, feed, gates, relay, runs
+from ledger import actions, condemnations, feed, gate_actions, relay, runs
 from ledger.actions import Lease
 from ledger.condemnations import Condemnation
 from ledger.db import instant, now_us
@@ -113,7 +113,7 @@ def anew(connection: Connection, request: Deliver, row: Row[Any], *, asked: bool
     With `asked` False nobody has asked the target yet: whoever carries it out does that before anything is sent.
     """
     trace = request.run.trace
-    approved = gates.approved(connection, trace, row.key)
+    approved = gate_actions.approved(connection, trace, row.key)
     if approved is None:
         pins = runs.find_pins(connection, trace)
         # It was judged just now, before the intent was written: it is `auto` with these facts, or `perform` had refused it.

@@ -14,7 +14,7 @@ from activities.gates.standing import InForce
 from contracts.errors import Misconfigured, NotFound
 from contracts.gates import GateKind, Verb
 from contracts.signing import SignedDecision, action_of
-from ledger import decision_outbox, gates, runs
+from ledger import decision_outbox, gate_actions, gates, runs
 from ledger.signatures import approvals, statement_of
 
 NOT_SIGNED = "it is not signed, and identity is 'signed'; approve it again, with a signature"
@@ -104,7 +104,7 @@ def _not_by_itself(connection: Connection, row: Row[Any]) -> str:
 def _not_as_shown(connection: Connection, row: Row[Any], executed: str, *, approved: bool) -> str:
     """Why this is not what its gate has shown and somebody has approved there, or ""."""
     wanted = (row.type, row.key, executed, row.arguments_digest)
-    shown = gates.intents(connection, row.trace, row.gate)
+    shown = gate_actions.intents(connection, row.trace, row.gate)
     if wanted not in [(one.type, one.key, one.arguments, one.arguments_digest) for one in shown]:
         return f"what would be executed is not what gate {row.gate} has shown: type, key or arguments differ"
     return "" if approved else f"no approval at {row.gate} of what it shows is on record"

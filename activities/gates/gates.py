@@ -27,7 +27,7 @@ from contracts.receipts import receipt_of
 from contracts.risk import Sign
 from contracts.runs import Note
 from contracts.work import digest_of_made
-from ledger import actions, artifacts, gates, resets
+from ledger import actions, artifacts, gate_actions, gates, resets
 from ledger.db import Ledger, instant
 from ledger.money import ceilings
 from ledger.money.ceilings import Change
@@ -120,7 +120,7 @@ class Gates:
         refused = refused or handed.problem
         proof = from_console.proof(connection, request.gate, claim)
         refused = refused or proof.refused
-        intents = gates.intents(connection, request.gate.trace, request.gate.gate)
+        intents = gate_actions.intents(connection, request.gate.trace, request.gate.gate)
         refused = refused or signatures.refuses(connection, policy, request.gate, intents, claim, proof.known)
         signed = refused is None and claim.decision.signature is not None
         # Nobody else can decide meanwhile: `whose` has locked the gate.
@@ -228,7 +228,7 @@ def _end_intents(connection: Connection, view: GateView, outcome: Decided) -> No
         actions.withdraw(connection, view.trace, f"the run was not let go on at {view.gate}")
     if view.kind not in ("action", "draft") or outcome.verb == "approve":
         return
-    for intent in gates.intents(connection, view.trace, view.gate):
+    for intent in gate_actions.intents(connection, view.trace, view.gate):
         actions.end(connection, intent, receipt_of(intent, outcome), trace=view.trace, gate=view.gate)
 
 

@@ -122,6 +122,14 @@ def tariff(choice: Choice, own: Mapping[str, DatedPrice] | None = None, vendors:
     return _from_table(choice, (vendors or {}).get(choice.provider, choice.provider))
 
 
+def sources(own: Mapping[str, DatedPrice]) -> str:
+    """Where prices come from, in words: the list, and prices of routes.toml with the newest date."""
+    if not own:
+        return TABLE
+    newest = max(one.date for one in own.values())
+    return f"{TABLE}; before it {len(own)} of routes.toml, the newest of {newest}"
+
+
 def refuse_unknown_vendors(vendors: Mapping[str, str]) -> None:
     """Raise `Misconfigured` if an endpoint's vendor is none that the list has, naming those that it has."""
     from genai_prices.data_snapshot import get_snapshot

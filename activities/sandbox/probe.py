@@ -49,6 +49,16 @@ async def problem(find: Callable[[], Sandbox]) -> str:
     return "" if done.exit_code == 0 else str(unavailable(done.output))
 
 
+async def level(find: Callable[[], Sandbox]) -> str:
+    """What a worker says of its sandbox, measured without running anything in it. Raises `SandboxUnavailable`."""
+    sandbox = find()
+    version = ".".join(str(part) for part in await sandbox.version())
+    by_cgroup = sandbox.limited_by()
+    names = {"pids": "processes", "memory": "memory"}
+    limits = [f"{name} limited {'by a cgroup' if one in by_cgroup else 'without a cgroup'}" for one, name in names.items()]
+    return f"bubblewrap {version}, {', '.join(limits)}"
+
+
 async def probe(sandbox: Sandbox) -> Isolation:
     """Run a few commands that try what a hostile one would, and report what held. Raises `SandboxUnavailable`."""
     version = ".".join(str(part) for part in await sandbox.version())

@@ -15,7 +15,7 @@ from contracts.errors import ContractViolation, NotFound, Refused
 from contracts.gates import MESSAGE_LIMIT, Decision, GateView, Refusal, Verb, needs_note
 from contracts.intents import Intent
 from contracts.printed import command
-from ledger import gates
+from ledger import gate_actions, gates
 from ledger.db import Connection, instant
 from ledger.views.gates import gates_of, refused_before, winner
 from ledger.views.runs import RunView, find_run
@@ -74,7 +74,7 @@ def find_target(connection: Connection, run: str, gate: str | None, verb: Verb, 
     if verb not in view.verbs:
         commands = "; ".join(how_to_answer(view, found.workflow_id))
         raise Refused(f"gate {view.gate} takes {', '.join(view.verbs)}, not {verb}. Try: {commands}")
-    riding = tuple(gates.intents(connection, found.trace, view.gate))
+    riding = tuple(gate_actions.intents(connection, found.trace, view.gate))
     return Target(found.workflow_id, view, riding, refused_before(connection, found.trace, view.gate, by, verb))
 
 

@@ -138,5 +138,16 @@ async def test_a_version_that_should_not_be_live_is_told_with_its_runbook(consol
     assert 'href="/help/alert-agent-version"' in page
 
 
+async def test_a_workers_sandbox_and_prices_are_told(console: Served) -> None:
+    """As the worker found them when it started; a worker of an older release has said neither."""
+    visitor = await console.signed_in()
+    said = {"sandbox": "bubblewrap 0.11.0, processes limited by a cgroup", "prices": "genai-prices 0.2.3", "role": "all"}
+    console.ledger.tx_now(workers.beat, "one:1", "baton", workers.Serving(QUEUE, "host", machine=said))
+    page = (await visitor.get("/system")).text
+    assert "<td>bubblewrap 0.11.0, processes limited by a cgroup</td><td>genai-prices 0.2.3</td>" in page
+    console.ledger.tx_now(workers.beat, "two:2", "baton", workers.Serving(QUEUE, "host"))
+    assert "<td>none</td><td>not said</td>" in (await visitor.get("/system")).text
+
+
 def _serving(live: str) -> workers.Serving:
     return workers.Serving(QUEUE, "host", machine={"live": {"planner": live}, "role": "all"})

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from contracts.base import digest_of
 from contracts.errors import NotFound
 from contracts.gates import Claimed, Decided, GateView, Refusal, Verb
-from ledger import gates
+from ledger import gate_actions, gates
 from ledger.db import Ledger
 from tests.ledger.racing import at_once, overlapped
 from tests.ledger.samples import NOW, admit, claim, intent, opening, view
@@ -45,8 +45,8 @@ def test_an_open_gate_is_listed_with_what_it_would_do(ledger: Ledger) -> None:
     assert ledger.read_now(gates.open_gates) == [GATE]
     assert ledger.read_now(gates.open_gates, project="other") == []
     assert ledger.read_now(gates.open_gates, trace="other") == []
-    assert ledger.read_now(gates.intents, "trace-1", "plan-1") == [intent()]
-    assert ledger.read_now(gates.intents, "trace-1", "plan-9") == []
+    assert ledger.read_now(gate_actions.intents, "trace-1", "plan-1") == [intent()]
+    assert ledger.read_now(gate_actions.intents, "trace-1", "plan-9") == []
 
 
 def test_open_gates_come_by_deadline(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ from contracts.base import sha256
 from contracts.delivery.writing import WriteTask
 from contracts.gates import GateView
 from converter import DATA_CONVERTER
-from ledger import actions, gates, runs
+from ledger import actions, gate_actions, gates, runs
 from ledger.views.condemned import standings
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, summary, writer
 from tests.stack import Stack, git, sample, until
@@ -140,7 +140,7 @@ async def test_what_was_approved_is_not_done_while_it_is_held(client: Client, tm
     """The action alone is condemned: its gate is approved, and the run asks before it acts. Nobody answers: nothing is done."""
     async with performing(client, tmp_path, tier="confirm") as performed:
         run, view = await _at_change(performed)
-        [intent] = await performed.stack.ledger.read(gates.intents, view.trace, "change-1")
+        [intent] = await performed.stack.ledger.read(gate_actions.intents, view.trace, "change-1")
         await condemn(performed.stack, intent.key)
         await performed.stack.decide(view)
         held = await performed.stack.gate(run, "held-1")
@@ -156,7 +156,7 @@ async def test_a_run_that_is_stopped_takes_back_what_was_approved(client: Client
     """Rejected at its gate held: the action is withdrawn with the run, also if the condemnation is undone afterwards."""
     async with performing(client, tmp_path, tier="confirm") as performed:
         run, view = await _at_change(performed)
-        [intent] = await performed.stack.ledger.read(gates.intents, view.trace, "change-1")
+        [intent] = await performed.stack.ledger.read(gate_actions.intents, view.trace, "change-1")
         id = await condemn(performed.stack, intent.key)
         await performed.stack.decide(view)
         await performed.stack.decide(await performed.stack.gate(run, "held-1"), "reject", note="wrong")

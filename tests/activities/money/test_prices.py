@@ -78,6 +78,13 @@ def test_each_declared_price_goes_before_the_next() -> None:
     assert tariff(LISTED).version == prices.TABLE
 
 
+def test_where_prices_come_from_is_told_in_words() -> None:
+    """The list by its version; with own prices, how many there are and how old the newest is."""
+    later = {"corner:cafe": DatedPrice(date=date(2026, 11, 9), input=1, output=1)}
+    assert prices.sources({}) == prices.TABLE
+    assert prices.sources(later | DATED) == f"{prices.TABLE}; before it 2 of routes.toml, the newest of 2026-11-09"
+
+
 @pytest.mark.parametrize(("vendor", "million"), [("openai", 39_000 + 180_000), ("cerebras", 350_000 + 750_000), ("groq", None)])
 def test_the_vendor_of_the_endpoint_decides_and_not_the_name_alone(vendor: str, million: int | None) -> None:
     """One model costs several times as much with another vendor; what its endpoint says counts."""

@@ -16,7 +16,7 @@ import pytest
 
 from activities.sandbox import Completed, ResourceLimits, Sandbox, SandboxUnavailable, find_bubblewrap
 from activities.sandbox.limits import MIB
-from activities.sandbox.probe import probe
+from activities.sandbox.probe import level, probe
 from contracts.errors import Misconfigured
 from tests import children
 from tests.children import PATIENCE
@@ -353,8 +353,8 @@ async def test_without_namespaces_nothing_runs(sandbox: Sandbox, tmp_path: Path)
 
 async def test_the_probe_tells_what_holds(sandbox: Sandbox) -> None:
     """`baton doctor` sees each wall hold, and a sandbox without cgroups is told apart from one with them."""
-    level = await probe(sandbox)
-    held = {fact.name: fact.holds for fact in level.facts}
+    isolation = await probe(sandbox)
+    held = {fact.name: fact.holds for fact in isolation.facts}
     walls = ("namespaces", "network", "capabilities", "environment", "kernel settings", "nested namespaces", "memory")
     assert [name for name in walls if not held[name]] == []
     assert held["ordinary user"] == (os.getuid() != 0)
@@ -364,6 +364,15 @@ async def test_the_probe_tells_what_holds(sandbox: Sandbox) -> None:
     assert "RLIMIT_NPROC" in without["processes"].how
     assert without["processes"].holds == (os.getuid() != 0)
     assert (without["memory"].holds, "a watch on what all processes use" in without["memory"].how) == (True, True)
+
+
+async def test_a_worker_says_by_what_means_its_sandbox_limits() -> None:
+    """Its version, and whether cgroups hold what a command takes."""
+    bare = Sandbox.find()
+    bare._cgroups._parents = {"pids": [], "memory": []}
+    version = ".".join(str(part) for part in await bare.version())
+    expected = f"bubblewrap {version}, processes limited without a cgroup, memory limited without a cgroup"
+    assert await level(lambda: bare) == expected
 
 
 def test_the_setting_goes_first() -> None:
