@@ -102,9 +102,14 @@ async def statements(ledger: Ledger, folder: Path) -> dict[str, list[str]]:
     seen: list[str] = []
     found: dict[str, list[str]] = {}
 
+    def sent(statement: str) -> None:
+        # A statement that fires triggers is told once more for each of theirs.
+        if not seen or statement != seen[-1]:
+            seen.append(statement)
+
     @event.listens_for(ledger.engine, "checkout")
     def _trace(connection: Any, _record: Any, _proxy: Any) -> None:
-        connection.set_trace_callback(seen.append)
+        connection.set_trace_callback(sent)
 
     def told(stage: str) -> None:
         found[stage] = [" ".join(one.split()) for one in seen]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.output import safe
-from contracts.money import usd
+from commands.text import usd
 from contracts.text import amount
 
 if TYPE_CHECKING:

@@ -213,11 +213,24 @@ def test_gates_lists_what_waits_with_the_commands(baton: Baton, ledger: Ledger, 
 def test_feed_says_did_why_next_who_and_cost(baton: Baton, ledger: Ledger, begin: Begin) -> None:
     """A line has what was done, why, what comes next, the actor with its stamp, and what it cost."""
     begin()
-    note = samples.note("one", actor="planner@v1 (scripted)", channel="cli")
+    note = samples.note("one", actor="planner@v1 (scripted)")
     ledger.tx_now(feed.append, samples.ref(), [note], usd_micros=12_300)
     line = baton("feed", "delivery-trace-1").out
-    for part in ("planner@v1 (scripted) (via cli): did one", "why: because", "next: more", "$0.0123"):
+    for part in ("planner@v1 (scripted): did one", "why: because", "next: more", "$0.0123"):
         assert part in line
+
+
+def test_feed_says_by_which_way_a_person_came(baton: Baton, ledger: Ledger, begin: Begin) -> None:
+    """A name that would say more of itself is in quotes: only what stands outside them is known."""
+    begin()
+    said = [
+        samples.note("one", actor="anna", channel="cli"),
+        samples.note("two", actor="ben (via console, password)", channel="cli"),
+    ]
+    ledger.tx_now(feed.append, samples.ref(), said)
+    shown = baton("feed", "delivery-trace-1").out
+    assert "anna (via cli): did one" in shown
+    assert "'ben (via console, password)' (via cli): did two" in shown
 
 
 def test_feed_reads_on_behind_a_number(baton: Baton, ledger: Ledger, begin: Begin) -> None:

@@ -185,7 +185,8 @@ async def test_nobody_hands_a_run_what_runs_hand_themselves(start: Short, tmp_pa
 async def _at_its_deadline(start: Short, folder: Path, deadline: timedelta) -> tuple[WorkflowExecutionDescription, GateView]:
     """The child of a delivery whose writer never comes to an end, after its deadline, and what the delivery asks then."""
     planner = says("planner", answer(plan(ITEM)))
-    endless = says("writer", *[read("shop/pricing.py")] * 400, FIX, text="Your item is `fix`")
+    # Long enough to continue as new; then a call that outlasts every deadline here.
+    endless = says("writer", *LONG, *LONG, FIX | {"delay_ms": 120_000}, text="Your item is `fix`")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writing, "CHILD_DEADLINE", deadline)
         async with start(planner, endless, workflow_sandbox=False) as stack:
@@ -205,7 +206,8 @@ async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path) 
         if continued := last.raw_description.workflow_execution_info.first_run_id != last.run_id:
             break
     assert continued
-    assert "fix is could_not: the child workflow did not answer within its deadline of 0:00:06" in view.facts[0]
+    given = timedelta(seconds=seconds)
+    assert f"fix is could_not: the child workflow did not answer within its deadline of {given}" in view.facts[0]
 
 
 async def test_it_waits_for_children(start: Short, tmp_path: Path) -> None:

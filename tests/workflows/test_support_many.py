@@ -16,6 +16,7 @@ from tests.stack import Stack, dev_server, result_of
 from tests.workflows.test_continue import chain_of
 from tests.workflows.test_support import answering, sent, started
 from workflows import support
+from workflows.kit import slots
 
 SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=20"
 
@@ -45,6 +46,8 @@ async def test_many_tickets_end_as_they_are_written(
 ) -> None:
     """Some at a time; nobody is written to twice, and the figures are of all of them."""
     monkeypatch.setattr(support, "TOGETHER", count(2, soak=50))
+    # From here on it waits for those who wait for a person, too.
+    monkeypatch.setattr(slots, "EVENTS_LIMIT", 20)
     tickets = written(TICKETS)
     async with answering(short_lived, tmp_path, workflow_sandbox=False) as (running, shop, server):
         shop.known(TICKETS)

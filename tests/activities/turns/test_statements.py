@@ -29,7 +29,7 @@ async def test_a_call_takes_so_many_statements(sqlite_url: str, tmp_path: Path) 
     assert list(found) == ["begin", "plan", "write", "test", "summarize"]
     for stage in ("write", "test", "summarize"):
         sent = found[stage]
-        assert len(sent) == MOST, sent
+        assert len(sent) == MOST, "\n".join(sent)
         assert kinds(sent)["COMMIT"] == 2
         for table in ("seen", "reservation", "turn", "handoff", "edge", "feed"):
             assert len([one for one in sent if one.startswith(f"INSERT INTO {table} ")]) == 1, sent
