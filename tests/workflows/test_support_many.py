@@ -62,6 +62,7 @@ async def test_many_tickets_end_as_they_are_written(
     assert (report.state, report.reason) == ("done", "")
     assert report.endings == ended
     assert sum(one.tickets for one in report.categories) == TICKETS
-    assert len(sent(server)) == ended["replied"]
-    assert max(Counter(to for to, _ in sent(server)).values()) == 1
+    # Opening hours are told again to whoever asks again; nothing else is answered twice.
+    answered = Counter(one.customer for one in tickets if ANSWERED.get(one.outcome) == "replied")
+    assert Counter(to for (to,), _ in sent(server)) == answered
     assert len(chain) > 1
