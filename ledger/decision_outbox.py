@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, RowMapping, Update, select, update
 
 from contracts.gates import Verb
-from contracts.known import SIGNED_IN, Known, Way
+from contracts.known import Known, Way
 from contracts.work import digest_of_made
 from ledger.db import from_us, insert_once, plain, server_us
 from ledger.tables import decision_outbox
@@ -100,11 +100,6 @@ def stands_behind(connection: Connection, row: RowMapping) -> bool:
         json.loads(row["answers"]),
         digest_of_made(made.get("made"), made.get("patch", "")),
     )
-
-
-def shows_who(connection: Connection, row: RowMapping) -> bool:
-    """True if whoever made a stored decision had signed in to the console, by what that has written down."""
-    return row["known"] in SIGNED_IN and stands_behind(connection, row)
 
 
 def _mine(nonce: str) -> Update:

@@ -160,7 +160,7 @@ async def test_what_an_approval_lets_happen_is_said_from_what_is_bound_to_it(con
 
 
 async def test_a_ceiling_is_raised_within_its_bounds(console: Served) -> None:
-    """The bounds are shown; what the run or policy would refuse is refused here; shared ceilings take the command."""
+    """The bounds are shown; what the run or policy would refuse is refused here; a shared ceiling has another form."""
     olga = await console.signed_in()
     asked, began = samples.begin()
     rule = GatePolicy(who=("*",), deadline=timedelta(days=1), most_usd=Decimal(50))

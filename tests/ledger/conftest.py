@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger import writer
 from ledger.db import Ledger
 from tests.postgres import Postgres
 
@@ -27,6 +28,20 @@ def ledger(url: str, tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(url, tmp_path / "artifacts")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def shared(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger on SQLite, where commits are shared."""
+    opened = Ledger(sqlite_url, tmp_path / "artifacts")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is now, those that wait share a commit."""
+    monkeypatch.setattr(writer, "LONGEST", 60.0)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,7 @@ from ledger.db import Ledger
 from tests.children import PATIENCE
 from tests.ledger.queued import Commits, adds, counts, fails, together
 
-
-@pytest.fixture
-def shared(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
-    """A ledger on SQLite, where commits are shared."""
-    opened = Ledger(sqlite_url, tmp_path / "artifacts")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow this machine is now, those that wait share a commit."""
-    monkeypatch.setattr(writer, "LONGEST", 60.0)
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 async def test_those_that_wait_at_the_same_moment_share_a_commit(shared: Ledger) -> None:

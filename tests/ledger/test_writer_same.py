@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,7 @@ from tests.lanes import ROOT
 from tests.ledger.queued import adds, counts, together
 from tests.ledgers import migrate
 
-
-@pytest.fixture
-def shared(sqlite_url: str, tmp_path: Path) -> Iterator[Ledger]:
-    """A ledger on SQLite, where commits are shared."""
-    opened = Ledger(sqlite_url, tmp_path / "artifacts")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow this machine is now, those that wait share a commit."""
-    monkeypatch.setattr(writer, "LONGEST", 60.0)
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def test_two_event_loops_share_a_ledger(shared: Ledger) -> None:

@@ -11,10 +11,17 @@ from temporalio.testing import ActivityEnvironment
 
 import worker_parts
 from activities.agents.agent import Agent
+from activities.agents.catalogue import load_catalogue
+from activities.gates.policy import load_policy
+from activities.providers.base import Provider
+from activities.runs.admission import Admission
+from activities.tools.registry import TOOLS
+from activities.turns.models import Models
 from config import Settings
 from contracts.agents import Choice
 from contracts.base import Contract, sha256
 from contracts.ids import turn_key
+from contracts.money import Ceilings
 from contracts.runs import RunRef
 from contracts.turns import CallModel, Turn
 from ledger.db import Ledger
@@ -23,6 +30,24 @@ from tests.activities import agentfiles
 from tests.wire.server import WireServer
 
 PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
+
+CEILINGS = Ceilings(run_usd=20, agent_day_usd=100, month_usd=1000)
+
+
+def one_call(ledger: Ledger, folder: Path, provider: Provider) -> tuple[Models, CallModel]:
+    """The activity with a priced model of this provider, and one request of the run trace-1."""
+    agentfiles.write(folder / "agents")
+    (folder / "agents" / "routes.toml").write_text(PRICED)
+    catalogue, policy = load_catalogue(folder / "agents", TOOLS), load_policy(Path("policy.toml"))
+    agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
+    pin = agent.pin(catalogue.routes.classes["worker"])
+    run = RunRef(trace="trace-1", workflow_id="ask-1", path="ask")
+    key = turn_key(run.trace, run.path, "", agent.digest, sha256(task))
+    request = CallModel(
+        run=run, key=key, agent=pin.ref, choices=pin.choices, task_digest=sha256(task), task=task.decode(), occurrence=1
+    )
+    admission = Admission(ledger, catalogue, policy, CEILINGS, lambda _: pin.choices)
+    return Models(ledger, catalogue, {"openai": provider}, CEILINGS, admission, "worker-1"), request
 
 
 @dataclass(frozen=True)

@@ -12,31 +12,21 @@ from sqlalchemy import Connection, func, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents.catalogue import load_catalogue
-from activities.gates.policy import load_policy
 from activities.providers.openai import OpenAI
 from activities.running import shield
-from activities.runs.admission import Admission
-from activities.tools.registry import TOOLS
 from activities.turns.models import Models
-from contracts.base import sha256
 from contracts.conversation import ModelReply, Usage
 from contracts.errors import LedgerUnavailable
-from contracts.ids import turn_key
-from contracts.money import Ceilings
-from contracts.runs import RunRef
 from contracts.turns import CallModel
 from ledger import breakers, handoffs
 from ledger.db import Ledger
 from ledger.money import spend
 from ledger.tables import reservation, scope, turn
-from tests.activities import agentfiles
+from tests.activities.turns.calling import one_call
 from tests.faults.lost import LostCommits
 from tests.scripts import answer, summary
 from tests.wire.server import Play, WireServer
 
-PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
-CEILINGS = Ceilings(run_usd=20, agent_day_usd=100, month_usd=1000)
 DONE = json.dumps(answer(summary())["answer"])
 REPLY = ModelReply(text=DONE, stop="end", model="test", usage=Usage(input=100, output=20))
 COST = 100 + 20 * 2
@@ -46,21 +36,10 @@ COST = 100 + 20 * 2
 @pytest.fixture
 async def paid(sqlite_url: str, tmp_path: Path) -> AsyncIterator[tuple[Models, CallModel, WireServer, Ledger]]:
     """The activity with a priced model on a loopback server, and one request."""
-    agentfiles.write(tmp_path / "agents")
-    (tmp_path / "agents" / "routes.toml").write_text(PRICED)
-    catalogue, policy = load_catalogue(tmp_path / "agents", TOOLS), load_policy(Path("policy.toml"))
-    agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
-    pin = agent.pin(catalogue.routes.classes["worker"])
-    run = RunRef(trace="trace-1", workflow_id="ask-1", path="ask")
-    key = turn_key(run.trace, run.path, "", agent.digest, sha256(task))
-    request = CallModel(
-        run=run, key=key, agent=pin.ref, choices=pin.choices, task_digest=sha256(task), task=task.decode(), occurrence=1
-    )
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     async with WireServer() as server:
         provider = OpenAI("none", server.openai_url)
-        admission = Admission(ledger, catalogue, policy, CEILINGS, lambda _: pin.choices)
-        yield Models(ledger, catalogue, {"openai": provider}, CEILINGS, admission, "worker-1"), request, server, ledger
+        yield *one_call(ledger, tmp_path, provider), server, ledger
         await provider.close()
     ledger.close()
 

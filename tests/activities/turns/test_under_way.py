@@ -13,19 +13,11 @@ import pytest
 from sqlalchemy import func, select
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents.catalogue import load_catalogue
-from activities.gates.policy import load_policy
 from activities.providers.progress import Progress
 from activities.runs import under_way
-from activities.runs.admission import Admission
 from activities.runs.under_way import CallsUnderWay
 from activities.runs.upkeep import Upkeep
-from activities.tools.registry import TOOLS
 from activities.turns.models import Models
-from contracts.base import sha256
-from contracts.ids import turn_key
-from contracts.money import Ceilings
-from contracts.runs import RunRef
 from contracts.turns import CallModel
 from ledger import progress, runs
 from ledger.db import Ledger
@@ -33,7 +25,7 @@ from ledger.money import spend
 from ledger.tables import call_progress, feed, scope, turn
 from ledger.views import steps
 from ledger.views.progress import progress_of
-from tests.activities import agentfiles
+from tests.activities.turns.calling import one_call
 from tests.ledger import samples
 from tests.scripts import answer, summary
 from tests.stack import until
@@ -41,8 +33,6 @@ from tests.wire.server import Play, WireServer
 from tests.wire.streams import endpoint
 from tests.wire.vendors import chunk, events
 
-PRICED = '[classes]\nworker = [{ model = "openai:test", price = { input = 1_000_000, output = 2_000_000 } }]\n'
-CEILINGS = Ceilings(run_usd=20, agent_day_usd=100, month_usd=1000)
 DONE = json.dumps(answer(summary())["answer"])
 USED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 
@@ -50,20 +40,9 @@ USED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 @asynccontextmanager
 async def asking(ledger: Ledger, folder: Path) -> AsyncIterator[tuple[Models, CallModel, WireServer]]:
     """The activity with a priced model that streams, and one request of the run trace-1."""
-    agentfiles.write(folder / "agents")
-    (folder / "agents" / "routes.toml").write_text(PRICED)
-    catalogue, policy = load_catalogue(folder / "agents", TOOLS), load_policy(Path("policy.toml"))
-    agent, task = catalogue.newest("helper"), agentfiles.TASK.stored()
-    pin = agent.pin(catalogue.routes.classes["worker"])
-    run = RunRef(trace="trace-1", workflow_id="ask-1", path="ask")
-    key = turn_key(run.trace, run.path, "", agent.digest, sha256(task))
-    request = CallModel(
-        run=run, key=key, agent=pin.ref, choices=pin.choices, task_digest=sha256(task), task=task.decode(), occurrence=1
-    )
     ledger.tx_now(runs.begin, *samples.begin())
     async with WireServer() as server, endpoint(server, "chat") as provider:
-        admission = Admission(ledger, catalogue, policy, CEILINGS, lambda _: pin.choices)
-        yield Models(ledger, catalogue, {"openai": provider}, CEILINGS, admission, "worker-1"), request, server
+        yield *one_call(ledger, folder, provider), server
 
 
 @pytest.fixture
