@@ -1,11 +1,14 @@
 """How deep the tests go. `make test` has each promise meet each kind of case once; `make soak` has it meet them all, and often.
 
-Both run the same test functions. What differs is how many kills, examples or cases of one kind they are given here.
+What differs is how many kills, examples or cases of one kind tests are given here, and that whole tests are left to the soak
+whose promise a shorter one shows as well.
 """
 
 import os
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
+
+import pytest
 
 T = TypeVar("T")
 
@@ -29,3 +32,16 @@ def of_each_kind(cases: Iterable[T], kind: Callable[[T], Hashable]) -> tuple[T, 
     every = tuple(cases)
     first = {kind(case): case for case in reversed(every)}
     return every if SOAK else tuple(case for case in every if first[kind(case)] is case)
+
+
+def deep(*shown_by: str) -> pytest.MarkDecorator:
+    """For a test that takes long and shows once more, or from further away, what others show: `FILE::NAME` of those.
+
+    It is run in `make soak`, and by whoever names it or its file; `make test` leaves it out. The others are in `make test`.
+    """
+    return pytest.mark.deep(shown_by)
+
+
+def left_out() -> tuple[str, ...]:
+    """What tells pytest to leave out what is for the soak; nothing in `make soak`, which may have begun in this process."""
+    return () if os.environ.get(VARIABLE) == "soak" else ("-m", "not deep")

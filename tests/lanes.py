@@ -159,7 +159,7 @@ def run(lanes: Mapping[str, Sequence[str]], say: Say, pause: float = SIGN_OF_LIF
 @contextlib.contextmanager
 def _started(name: str, asked: Sequence[str], folder: Path) -> Iterator[Lane]:
     log = folder / f"{name}.log"
-    command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *asked]
+    command = [sys.executable, "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{name}", *depth.left_out(), *asked]
     with log.open("wb") as output:
         how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         with children.started(*command, **how) as process:
@@ -231,7 +231,8 @@ def main(given: Sequence[str] | None = None) -> int:
         os.environ[depth.VARIABLE] = "soak"
     children.ignore_for_ourselves_only()
     if asked.lane is not None or more:
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *LANES.get(asked.lane, ()), *more])
+        lane = (*depth.left_out(), *LANES[asked.lane]) if asked.lane else ()
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *lane, *more])
     return run({name: LANES[name] for name in SUITE}, _say)
 
 
