@@ -73,6 +73,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--runs", type=int, help="gates, parked: how many runs wait at the same time; provenance: how many there are"
     )
+    parser.add_argument("--call-ms", type=float, help="pipeline: how long the model takes for a call; also with 200 callers")
     parser.add_argument("--rows", type=int, help="load: rows of the file")
     parser.add_argument(
         "--trial", type=Path, action="append", default=[], help="a Python file that changes our worker; pipeline takes several"
@@ -132,6 +133,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.profile:
         asked.profile.mkdir(parents=True, exist_ok=True)
     loads = pipeline.Sizes(rounds=asked.rounds or pipeline.Sizes.rounds)
+    if asked.call_ms is not None:
+        loads = loads.up_to_200(asked.call_ms)
     return await pipeline.run(loads, _say, tuple(asked.trial), asked.profile)
 
 
