@@ -1,0 +1,211 @@
+"""Connections for the HTTP client, by asyncio alone.
+
+The client's own go through anyio, which switches reading on and off and opens a scope for each piece: of a streamed reply,
+that is most of what reading it costs.
+"""
+
+import asyncio
+import select
+import ssl
+from collections.abc import Iterable
+from typing import Any, cast
+
+import httpcore2
+
+from activities.providers.silence import within
+
+STAGGER = 0.25
+"""Seconds after which the next address of a host is tried beside the one that has not answered yet."""
+
+_MOST = 256 * 1024
+"""Bytes that may wait to be read before the other side is slowed down."""
+
+_EXTRA = {"client_addr": "sockname", "server_addr": "peername", "ssl_object": "ssl_object", "socket": "socket"}
+
+SocketOption = (
+    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+)  # as httpcore2 writes them
+
+
+class Sockets(httpcore2.AsyncNetworkBackend):
+    """Opens connections. Every error is one of httpcore's."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """A connection to the first address of the host that answers. Raises `ConnectError` or `ConnectTimeout`."""
+        local = None if local_address is None else (local_address, 0)
+        connecting = asyncio.get_running_loop().create_connection(
+            _Received, host, port, local_addr=local, happy_eyeballs_delay=STAGGER
+        )
+        try:
+            async with within(timeout, httpcore2.ConnectTimeout):
+                transport, received = await connecting
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        try:
+            for option in socket_options or ():
+                transport.get_extra_info("socket").setsockopt(*option)
+        except OSError as error:
+            transport.abort()
+            raise httpcore2.ConnectError(str(error)) from error
+        return _Stream(transport, received)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class _Received(asyncio.Protocol):
+    """What has come on a connection and was not read yet, and whether more can be written."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+        self.ended = False
+        """Whether nothing more will come."""
+        self.lost = False
+        self.error: Exception | None = None
+        self._transport: asyncio.Transport | None = None
+        self._slowed = False
+        self._arrival: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+
+    def over(self, transport: asyncio.Transport) -> None:
+        """From now on what comes and goes is encrypted by this transport."""
+        self._transport = transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.waiting += data
+        if len(self.waiting) > _MOST and not self._slowed and self._transport is not None:
+            self._transport.pause_reading()
+            self._slowed = True
+        _wake(self._arrival)
+
+    def eof_received(self) -> None:
+        self.ended = True
+        _wake(self._arrival)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = self.lost = True
+        self.error = exc
+        _wake(self._arrival)
+        _wake(self._room)
+
+    def pause_writing(self) -> None:
+        self._room = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        _wake(self._room)
+        self._room = None
+
+    async def arrival(self) -> None:
+        """Wait until something has come, or nothing more will."""
+        if self.waiting or self.ended:
+            return
+        self._arrival = asyncio.get_running_loop().create_future()
+        try:
+            await self._arrival
+        finally:
+            self._arrival = None
+
+    async def room(self) -> None:
+        """Wait until the other side takes what was written."""
+        if self._room is not None and not self.lost:
+            await self._room
+
+    def take(self, most: int) -> bytes:
+        """At most so many bytes of what has come."""
+        taken = bytes(self.waiting[:most])
+        del self.waiting[:most]
+        if self._slowed and len(self.waiting) <= _MOST // 2 and self._transport is not None and not self.lost:
+            self._transport.resume_reading()
+            self._slowed = False
+        return taken
+
+
+def _wake(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """An open connection. One reader and one writer at a time."""
+
+    def __init__(self, transport: asyncio.Transport, received: _Received) -> None:
+        self._transport = transport
+        self._received = received
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, as soon as there is anything; nothing once the other side has ended."""
+        received = self._received
+        if not received.waiting:
+            async with within(timeout, httpcore2.ReadTimeout):
+                await received.arrival()
+            if not received.waiting and received.error is not None:
+                raise httpcore2.ReadError(str(received.error)) from received.error
+        return received.take(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it, or as much as the system takes at once and the rest as soon as there is room."""
+        received = self._received
+        if not buffer:
+            return
+        if not received.lost and not self._transport.is_closing():
+            self._transport.write(buffer)
+            async with within(timeout, httpcore2.WriteTimeout):
+                await received.room()
+        if received.lost or self._transport.is_closing():
+            raise httpcore2.WriteError(str(received.error or "the other side has closed the connection"))
+
+    async def aclose(self) -> None:
+        """Close at once: whoever closes has read its reply, or gives it up. Safe to call twice."""
+        self._transport.abort()
+        await asyncio.sleep(0)  # the socket is closed in the loop's next round
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        """The same connection, encrypted. Raises `ConnectError`, also for a certificate that is not trusted."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with within(timeout, httpcore2.ConnectTimeout):
+                encrypted = await loop.start_tls(
+                    self._transport,
+                    self._received,
+                    ssl_context,
+                    server_hostname=server_hostname,
+                    ssl_handshake_timeout=None if timeout is None else timeout + 1,
+                )
+        except BaseException as error:
+            await self.aclose()
+            if isinstance(error, OSError):
+                raise httpcore2.ConnectError(str(error)) from error
+            raise
+        if encrypted is None:
+            raise httpcore2.ConnectError("the connection was lost while it was to be encrypted")
+        self._received.over(encrypted)
+        return _Stream(encrypted, self._received)
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks of a connection; `is_readable`: there is something that nobody has asked for, or the end."""
+        if info == "is_readable":
+            return bool(self._received.waiting or self._received.ended) or _is_readable(self._transport)
+        return self._transport.get_extra_info(_EXTRA[info]) if info in _EXTRA else None
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Whether the system has something that the event loop has not fetched yet."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return True
+    looking = select.poll()
+    looking.register(found.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
