@@ -96,13 +96,15 @@ class _Raw(asyncio.Protocol):
 @contextlib.asynccontextmanager
 async def _floor(target: Target) -> AsyncIterator[Ask]:
     url = httpx2.URL(target.url)
+    host, port = url.host, url.port
+    assert port is not None
     head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc.decode()}\r\ncontent-type: application/json\r\n"
     free: list[_Raw] = []
 
     async def ask(_: int) -> None:
         body = json.dumps(target.body).encode()
         loop = asyncio.get_running_loop()
-        one = free.pop() if free else (await loop.create_connection(_Raw, url.host, url.port))[1]
+        one = free.pop() if free else (await loop.create_connection(_Raw, host, port))[1]
         await one.ask(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         free.append(one)
 
@@ -179,7 +181,7 @@ def _on_aiohttp(way: Way) -> Way:
 
     def made(target: Target) -> AbstractAsyncContextManager[Ask]:
         vendored: Any = importlib.import_module("openai._vendor.httpx_aiohttp.transport")
-        transport.httpx2.AsyncHTTPTransport = vendored.AiohttpTransport  # type: ignore[misc]
+        vars(transport)["connections"] = lambda verify, proxy: vendored.AiohttpTransport(verify=verify, proxy=proxy)
         return way(target)
 
     return made

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from types import TracebackType
 from typing import Self
 
 
@@ -21,9 +22,11 @@ class Silence:
         self._timer = self._loop.call_at(self._since + self.longest, self._look)
         return self
 
-    async def __aexit__(self, *raised: object) -> bool | None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._timer.cancel()
-        return await self._limit.__aexit__(*raised)  # type: ignore[arg-type]
+        await self._limit.__aexit__(kind, error, traceback)
 
     def broken(self, longest: float) -> None:
         """Something has come just now, and may be followed by a silence of so many seconds."""

@@ -6,11 +6,13 @@ that is most of what reading it costs.
 
 import asyncio
 import select
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any, cast
 
 import httpcore2
+import httpx2
 
 from activities.providers.silence import within
 
@@ -27,6 +29,29 @@ SocketOption = (
 )  # as httpcore2 writes them
 
 
+KEPT = 30.0
+"""Seconds for which a connection is kept for the next call. Shorter than what the large providers close after, and longer than
+most of what lies between two calls of a step: without a connection a call begins with three more journeys."""
+
+
+def connections(verify: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncHTTPTransport:
+    """The HTTP client's connections to one endpoint. `proxy` None: directly."""
+    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEPT)
+    made = httpx2.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits, socket_options=_keepalive())
+    # httpcore takes a backend, and httpx2 has no argument to hand one on.
+    made._pool._network_backend = Sockets()
+    return made
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """TCP keep-alive probes: a long answer must not be lost to a router that drops idle connections."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
 class Sockets(httpcore2.AsyncNetworkBackend):
     """Opens connections. Every error is one of httpcore's."""
 
@@ -34,7 +59,7 @@ class Sockets(httpcore2.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in httpcore
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
@@ -142,8 +167,11 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, transport: asyncio.Transport, received: _Received) -> None:
         self._transport = transport
         self._received = received
+        # Made once: each call looks at every connection that is kept.
+        self._looking = select.poll()
+        self._looking.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """What has come, as soon as there is anything; nothing once the other side has ended."""
         received = self._received
         if not received.waiting:
@@ -153,7 +181,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
                 raise httpcore2.ReadError(str(received.error)) from received.error
         return received.take(max_bytes)
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Send all of it, or as much as the system takes at once and the rest as soon as there is room."""
         received = self._received
         if not buffer:
@@ -171,7 +199,10 @@ class _Stream(httpcore2.AsyncNetworkStream):
         await asyncio.sleep(0)  # the socket is closed in the loop's next round
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
         """The same connection, encrypted. Raises `ConnectError`, also for a certificate that is not trusted."""
         loop = asyncio.get_running_loop()
@@ -197,15 +228,6 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks of a connection; `is_readable`: there is something that nobody has asked for, or the end."""
         if info == "is_readable":
-            return bool(self._received.waiting or self._received.ended) or _is_readable(self._transport)
+            # Or something that the event loop has not fetched yet.
+            return bool(self._received.waiting or self._received.ended or self._looking.poll(0))
         return self._transport.get_extra_info(_EXTRA[info]) if info in _EXTRA else None
-
-
-def _is_readable(transport: asyncio.Transport) -> bool:
-    """Whether the system has something that the event loop has not fetched yet."""
-    found = transport.get_extra_info("socket")
-    if found is None or found.fileno() < 0:
-        return True
-    looking = select.poll()
-    looking.register(found.fileno(), select.POLLIN)
-    return bool(looking.poll(0))

@@ -1,7 +1,6 @@
 """The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment except CA files."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from contextvars import ContextVar
@@ -18,7 +17,7 @@ from activities.providers.errors import error_in_place_of_reply, provider_error,
 from activities.providers.identity import Identity, addressed
 from activities.providers.progress import Progress, current
 from activities.providers.silence import Silence
-from activities.providers.sockets import Sockets
+from activities.providers.sockets import connections
 from contracts.conversation import ModelRequest
 from contracts.errors import Misconfigured
 
@@ -159,11 +158,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
     def __init__(self, identity: Identity, proxy: str | None, ca_file: Path | None, limit: int) -> None:
         self._identity = identity
         self._limit = limit
-        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
-        verify = usual_authorities() if ca_file is None else _trusting(ca_file)
-        self._inner = httpx2.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits, socket_options=_keepalive())
-        # httpx2 hands no backend on to httpcore, which takes one.
-        self._inner._pool._network_backend = Sockets()  # noqa: SLF001
+        self._inner = connections(usual_authorities() if ca_file is None else _trusting(ca_file), proxy)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request with our headers only, and return the reply with a size limit."""
@@ -275,12 +270,3 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
         why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise Misconfigured(f"ca_file {ca_file} cannot be used: {why}") from None
     return context
-
-
-def _keepalive() -> list[tuple[int, int, int]]:
-    """TCP keep-alive probes: a long answer must not be lost to a router that drops idle connections."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
