@@ -7,6 +7,7 @@ import pytest
 from activities.providers import progress, reply_body
 from activities.providers.progress import Progress
 from activities.providers.reply_body import DEPTH_LIMIT, Unclear, loose_json
+from activities.providers.stream_pieces import addition
 from tests.wire.streams import started, streamed
 from tests.wire.vendors import call, calling, chunk, events, item, message, response, use
 
@@ -74,7 +75,7 @@ def test_a_first_look_sees_what_a_closer_one_does(event: dict[str, Any], monkeyp
 
 def test_nearly_all_pieces_need_no_closer_look() -> None:
     """Of what the large providers send; a rule that fits none of them would be noticed by the processor alone."""
-    assert [progress.addition(one) is None for one in PLAIN] == [False, False, True, False, False, False, False]
+    assert [addition(one) is None for one in PLAIN] == [False, False, True, False, False, False, False]
 
 
 @pytest.mark.parametrize(
