@@ -148,8 +148,8 @@ class _Received(asyncio.Protocol):
 
     def take(self, most: int) -> bytes:
         """At most so many bytes of what has come."""
-        taken = bytes(self.waiting[:most])
-        del self.waiting[:most]
+        taken = bytes(self.waiting) if len(self.waiting) <= most else bytes(self.waiting[:most])
+        del self.waiting[: len(taken)]
         if self._slowed and len(self.waiting) <= _MOST // 2 and self._transport is not None and not self.lost:
             self._transport.resume_reading()
             self._slowed = False
@@ -175,8 +175,11 @@ class _Stream(httpcore2.AsyncNetworkStream):
         """What has come, as soon as there is anything; nothing once the other side has ended."""
         received = self._received
         if not received.waiting:
-            async with within(timeout, httpcore2.ReadTimeout):
+            if timeout is None:  # as for each piece of a body, of which `Silence` is the limit
                 await received.arrival()
+            else:
+                async with within(timeout, httpcore2.ReadTimeout):
+                    await received.arrival()
             if not received.waiting and received.error is not None:
                 raise httpcore2.ReadError(str(received.error)) from received.error
         return received.take(max_bytes)
