@@ -30,8 +30,8 @@ SocketOption = (
 
 
 KEPT = 30.0
-"""Seconds for which a connection is kept for the next call. Shorter than what the large providers close after, and longer than
-most of what lies between two calls of a step: without a connection a call begins with three more journeys."""
+"""Seconds for which a connection is kept for the next call: a tool often takes some between two calls of a step, and without a
+connection a call begins with two or three more journeys."""
 
 
 def connections(verify: ssl.SSLContext, proxy: str | None) -> httpx2.AsyncHTTPTransport:
