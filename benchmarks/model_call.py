@@ -8,6 +8,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agents.catalogue import load_catalogue
 from activities.gates.policy import load_policy
+from activities.providers.base import Provider
 from activities.runs.admission import Admission
 from activities.tools.registry import TOOLS
 from activities.turns.models import Models
@@ -44,14 +45,16 @@ class Instant:
 class ModelCall:
     """`call(n)` is the nth first turn of an agent, as the workflow asks for it: reserved, answered, settled and recorded."""
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, provider: Provider | None = None) -> None:
+        """`provider` None: one whose model answers at once."""
         register()
-        catalogue = load_catalogue(write_agents(folder, "scripted"), TOOLS | {READ_PART.name: READ_PART})
+        provider = provider or Instant()
+        catalogue = load_catalogue(write_agents(folder, provider.name), TOOLS | {READ_PART.name: READ_PART})
         policy = load_policy(HOME / "policy.toml")
         ceilings = Ceilings(run_usd=10**9, agent_day_usd=10**9, month_usd=10**9)
         self._pin = catalogue.newest(STAGES[0][1]).pin(catalogue.routes.classes[MODEL])
         self.admission = Admission(ledger, catalogue, policy, ceilings, lambda _: self._pin.choices)
-        self.models = Models(ledger, catalogue, {"scripted": Instant()}, ceilings, self.admission, "bench")
+        self.models = Models(ledger, catalogue, {provider.name: provider}, ceilings, self.admission, "bench")
 
     async def __call__(self, number: int) -> None:
         """One call. Each number is a turn of its own."""

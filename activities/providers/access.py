@@ -52,6 +52,8 @@ class Access:
         self.speaks = speaks
         self.setting = setting or EndpointSetting()
         self._known = setting is not None
+        self._found: dict[str, Known] = {}
+        """By model; there are no more than the routes name."""
         self._key = key if isinstance(key, Key) else Key(key)
         self._base = (base_url or ENDPOINTS["anthropic" if speaks == "messages" else "openai"]).rstrip("/")
         self._proxy = proxy
@@ -106,8 +108,11 @@ class Access:
         return "\n".join([key, *(value.get_secret_value() for name, value in own if _KEYLIKE.search(name))])
 
     def capabilities(self, model: str) -> Known:
-        """What this model can do here."""
-        return capabilities(self.setting, self.speaks, model) if self._known else FULL
+        """What this model can do here. Found out once: a call asks several times."""
+        found = self._found.get(model)
+        if found is None:
+            found = self._found[model] = capabilities(self.setting, self.speaks, model) if self._known else FULL
+        return found
 
     def limited(self, request: ModelRequest) -> ModelRequest:
         """The request with the endpoint's time limit, if that is shorter."""

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 import httpx2
@@ -11,7 +11,7 @@ import httpx2
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
 
-async def as_text(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+async def as_text(pieces: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes]:
     """Each frame as the text of its event, as soon as it is there.
 
     A frame that says what failed becomes the error event that Anthropic itself would send. Raises `httpx2.ReadError` for

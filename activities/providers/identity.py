@@ -48,16 +48,15 @@ def addressed(request: httpx2.Request, identity: Identity) -> None:
     Who signs a request calls it before: what is signed must not change on its way.
     """
     passes = _HEADERS | _SIGNING if identity.signed else _HEADERS
-    for name in set(request.headers):
-        if name not in passes and not name.startswith("x-stainless-"):
-            del request.headers[name]
-    request.headers["host"] = request.url.netloc.decode("ascii")
-    request.headers.update(identity.headers)
+    kept = {name: value for name, value in request.headers.items() if name in passes or name.startswith("x-stainless-")}
+    kept |= {"host": request.url.netloc.decode("ascii"), **identity.headers}
     # Set here and not by the SDKs: theirs may come from the environment, under several header names.
     key, auth = identity.key(), identity.auth
     if key and auth != "none":
         name, value = ("authorization", f"Bearer {key}") if auth == "bearer" else (auth, key)
-        request.headers[name] = value
-    request.headers["content-type"] = "application/json"
+        kept[name.lower()] = value
+    kept["content-type"] = "application/json"
     # Plain bytes are the cheapest to read. Who compresses all the same is read within the limit.
-    request.headers["accept-encoding"] = "identity"
+    kept["accept-encoding"] = "identity"
+    # All at once: each single change looks through all of them.
+    request.headers = httpx2.Headers(kept)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from activities.providers.event_stream import data_of, is_end, is_finish, is_last, piece_of
-from activities.providers.stream_pieces import tokens_counted, tool_begun
+from activities.providers.stream_pieces import addition, tokens_counted, tool_begun
 from activities.providers.stream_usage import StreamUsage
 
 CHARACTERS_PER_TOKEN = 4
@@ -83,24 +83,36 @@ class Progress:
 
     def _took_line(self, line: str) -> None:
         said = data_of(line)
-        if said is None or is_end(said):
-            self.ended = self.ended or is_end(said)
+        if said is None:
+            return
+        if is_end(said):
+            self.ended = True
             return
         try:
             event = json.loads(said)
         except (ValueError, RecursionError):
             return  # the reply as a whole is judged later
-        if isinstance(event, dict):
-            self.stream_usage.took(event)
-            text, characters = piece_of(event)
-            self._texts.append(text)
-            self.characters += characters
-            if (counted := tokens_counted(event)) is not None:
-                self._counted = (counted, self.characters)
-            if (tool := tool_begun(event)) is not None:
-                self.tool = tool
-            self.ended = self.ended or is_last(event)
-            self.finished = self.finished or is_finish(event)
+        if not isinstance(event, dict):
+            return
+        if (added := addition(event)) is None:
+            self._took_closely(event)
+            return
+        self._texts.append(added[0])
+        self.characters += added[1]
+        if "choices" in event:
+            self.tool = ""  # other formats say where a text begins
+
+    def _took_closely(self, event: Mapping[str, Any]) -> None:
+        self.stream_usage.took(event)
+        text, characters = piece_of(event)
+        self._texts.append(text)
+        self.characters += characters
+        if (counted := tokens_counted(event)) is not None:
+            self._counted = (counted, self.characters)
+        if (tool := tool_begun(event)) is not None:
+            self.tool = tool
+        self.ended = self.ended or is_last(event)
+        self.finished = self.finished or is_finish(event)
 
     def details(self) -> tuple[Mapping[str, Any], ...]:
         """For a heartbeat: which model is asked, and how much it has written; nothing of the content. Empty before a call."""

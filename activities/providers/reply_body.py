@@ -50,9 +50,9 @@ def loose_json(text: str, ends: tuple[str, ...] = ()) -> Any:
     """
     try:
         value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_BLANK)))
-        if any(line.strip(_BLANK) and not line.startswith(ends) for line in text[end:].split("\n")):
+        if end < len(text) and any(line.strip(_BLANK) and not line.startswith(ends) for line in text[end:].split("\n")):
             raise json.JSONDecodeError("Extra data", text, end)
-        return _checked(value, DEPTH_LIMIT)
+        return value if _is_plain(text) else _checked(value, DEPTH_LIMIT)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -173,7 +173,10 @@ _BLANK = "\ufeff \t\r\n"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value: dict[str, Any] = {}
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    value = {}
     for key, item in pairs:
         # Said twice in the same words is said once.
         same = key not in value or (type(item) is type(value[key]) and repr(item) == repr(value[key]))
@@ -181,15 +184,26 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda name: Unclear(f"{name} is not JSON"))
+def _float(written: str) -> Any:
+    value = float(written)
+    return value if math.isfinite(value) else Unclear("a number is too large")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_constant=lambda name: Unclear(f"{name} is not JSON")
+)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there is nothing to be checked in what this text holds: looking at each value costs more than decoding it."""
+    halves = "\\ud" in text or "\\uD" in text or not _encodable(text)
+    return not halves and text.count("{") + text.count("[") <= DEPTH_LIMIT
 
 
 def _checked(value: Any, room: int) -> Any:
-    """The value with an `Unclear` for deep nesting, infinite numbers, and lone surrogates, which no encoder takes."""
+    """The value with an `Unclear` for deep nesting and for lone surrogates, which no encoder takes."""
     if isinstance(value, str):
         return value if _encodable(value) else Unclear("a text holds half a surrogate pair")
-    if isinstance(value, float) and not math.isfinite(value):
-        return Unclear("a number is too large")
     if not isinstance(value, dict | list):
         return value
     if room <= 0:

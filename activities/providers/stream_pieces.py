@@ -8,6 +8,46 @@ from activities.providers.streamed_chat import choice_in
 
 _COUNTS = ("output_tokens", "completion_tokens")
 
+_CHUNK = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "obfuscation", "provider"}
+)
+_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "native_finish_reason"})
+_EMPTY = ("refusal", "reasoning", "reasoning_content")
+_DELTA = frozenset({"role", "content", *_EMPTY})
+_BLOCK_DELTA = frozenset({"type", "index", "delta"})
+"""Fields of events that add a text and do nothing else; some only where they are empty."""
+
+_PIECES = ("text", "thinking", "partial_json")
+
+
+def addition(event: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The text that an event adds, and its characters with thoughts and arguments, if that is all it does, as nearly all do.
+
+    None: it takes a closer look. The functions that look closer say the same of it: no tokens are counted, and nothing ends.
+    """
+    if event.get("type") == "content_block_delta":
+        return _of_block(event)
+    if not event.keys() <= _CHUNK or event.get("object") != "chat.completion.chunk" or event.get("usage") is not None:
+        return None
+    choices = event.get("choices")
+    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+    if not isinstance(choice, dict) or not choice.keys() <= _CHOICE or choice.get("index") != 0 or choice.get("finish_reason"):
+        return None
+    delta = choice.get("delta")
+    if not isinstance(delta, dict) or not delta.keys() <= _DELTA or any(delta.get(name) for name in _EMPTY):
+        return None
+    said = delta.get("content")
+    return (said, len(said)) if isinstance(said, str) and said else None
+
+
+def _of_block(event: Mapping[str, Any]) -> tuple[str, int] | None:
+    delta = event.get("delta")
+    if not event.keys() <= _BLOCK_DELTA or not isinstance(delta, dict) or len(delta) != 2 or "type" not in delta:
+        return None
+    piece = next((name for name in _PIECES if name in delta), "")
+    said = delta.get(piece)
+    return (said if piece == "text" else "", len(said)) if isinstance(said, str) else None
+
 
 def tokens_counted(event: Mapping[str, Any]) -> int | None:
     """How many tokens have been written by this event, as the provider counts; None where it does not say.

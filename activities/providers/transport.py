@@ -1,9 +1,8 @@
 """The HTTP client under both SDKs: one request per call, bounded replies, nothing from the environment except CA files."""
 
 import asyncio
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,8 @@ from activities.providers.base import ErrorKind, ProviderError
 from activities.providers.errors import error_in_place_of_reply, provider_error, said, status_error
 from activities.providers.identity import Identity, addressed
 from activities.providers.progress import Progress, current
+from activities.providers.silence import Silence
+from activities.providers.sockets import connections
 from contracts.conversation import ModelRequest
 from contracts.errors import Misconfigured
 
@@ -157,9 +158,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
     def __init__(self, identity: Identity, proxy: str | None, ca_file: Path | None, limit: int) -> None:
         self._identity = identity
         self._limit = limit
-        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
-        verify = usual_authorities() if ca_file is None else _trusting(ca_file)
-        self._inner = httpx2.AsyncHTTPTransport(verify=verify, proxy=proxy, limits=limits, socket_options=_keepalive())
+        self._inner = connections(usual_authorities() if ca_file is None else _trusting(ca_file), proxy)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request with our headers only, and return the reply with a size limit."""
@@ -170,13 +169,11 @@ class _Guarded(httpx2.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         if call is not None:
             limits["read"] = None  # from here on `_Plain` counts, which knows whether the first byte was there
-        return httpx2.Response(
-            status_code=response.status_code,
-            # Without what says how the body came: it is plain from here on, and the client would expand it again.
-            headers=[(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_THE_BODY],
-            stream=_Plain(response, self._limit, call),
-            extensions=response.extensions,
-        )
+        response.stream = _Plain(response, self._limit, call)
+        # Without what says how the body came: it is plain from here on, and the client would expand it again.
+        for name in _OF_THE_BODY.intersection(response.headers):
+            del response.headers[name]
+        return response
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -187,60 +184,69 @@ class _Plain(httpx2.AsyncByteStream):
     """A body without its compression, that raises an error once it exceeds the limit."""
 
     def __init__(self, response: httpx2.Response, limit: int, call: _Call | None) -> None:
-        self._response = response
+        """Of a response that is still as it came."""
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        self._stream = response.stream
+        self._status = response.status_code
+        self._encoding = response.headers.get("content-encoding", "")
+        self._framed = response.headers.get("content-type", "").startswith(aws_events.CONTENT_TYPE)
         self._limit = limit
         self._call = call
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The whole body. Raises `ReplyTooLarge` as soon as it is beyond the limit, `Encoded` if it cannot be read."""
         body = bytearray()
-        pieces: AsyncIterator[bytes] = self._response.aiter_raw()
-        if self._response.headers.get("content-type", "").startswith(aws_events.CONTENT_TYPE):
-            pieces = aws_events.as_text(pieces, self._limit)
-        async for chunk in pieces if self._call is None else _watched(pieces, self._call):
-            body += chunk
-            if len(body) > self._limit:
-                raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
+        pieces = aws_events.as_text(self._stream, self._limit) if self._framed else self._stream
+        if self._call is None:
+            async for piece in pieces:
+                self._add(body, piece)
+        else:
+            await self._watched(pieces, body, self._call)
         yield self._decoded(bytes(body))
+
+    def _add(self, body: bytearray, piece: bytes) -> None:
+        body += piece
+        if len(body) > self._limit:
+            raise ReplyTooLarge(f"the reply is larger than {self._limit} bytes; reading stopped there")
+
+    async def _watched(self, pieces: AsyncIterable[bytes], body: bytearray, call: _Call) -> None:
+        """Read the body. Raises `Silent`, and whatever the transport raises, unless the streamed reply is whole by then."""
+        progress = call.progress
+        silence = Silence(call.waits.first)
+        try:
+            async with silence:
+                async for piece in pieces:
+                    progress.took(piece)
+                    silence.broken(min(call.waits.idle, LINGER) if progress.ended else call.waits.idle)
+                    self._add(body, piece)
+        except ReplyTooLarge:
+            raise
+        except (TimeoutError, httpx2.TransportError) as error:
+            if progress.ended or progress.finished:
+                return
+            if not isinstance(error, TimeoutError):
+                raise
+            since = (
+                f"nothing for {silence.longest:g} s after {len(body)} bytes of the answer" if body else _no_answer(call.waits)
+            )
+            raise Silent(f"{since}{progress.told()}") from None
 
     def _decoded(self, body: bytes) -> bytes:
         try:
-            return encodings.decoded(body, self._response.headers.get("content-encoding", ""), self._limit)
+            return encodings.decoded(body, self._encoding, self._limit)
         except encodings.TooLarge as error:
             raise ReplyTooLarge(str(error)) from None
         except encodings.CutOff as error:
             raise httpx2.ReadError(str(error)) from None
         except encodings.Undecodable as error:
-            if self._response.status_code < 400:
+            if self._status < 400:
                 raise Encoded(str(error)) from None
             # The status alone says what has failed, and that nothing is charged.
             return str(error).encode()
 
     async def aclose(self) -> None:
         """Give the connection back."""
-        await self._response.aclose()
-
-
-async def _watched(pieces: AsyncIterator[bytes], call: _Call) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises `Silent`, and whatever the transport raises, unless the streamed reply is whole by then."""
-    size, waits, progress = 0, call.waits, call.progress
-    while True:
-        wait = min(waits.idle, LINGER) if progress.ended else waits.idle if size else waits.first
-        try:
-            async with asyncio.timeout(wait):
-                piece = await anext(pieces, None)
-        except (TimeoutError, httpx2.TransportError) as error:
-            if progress.ended or progress.finished:
-                return
-            if not isinstance(error, TimeoutError):
-                raise
-            since = f"nothing for {wait:g} s after {size} bytes of the answer" if size else _no_answer(waits)
-            raise Silent(f"{since}{progress.told()}") from None
-        if piece is None:
-            return
-        size += len(piece)
-        progress.took(piece)
-        yield piece
+        await self._stream.aclose()
 
 
 def usual_authorities() -> ssl.SSLContext:
@@ -264,12 +270,3 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
         why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise Misconfigured(f"ca_file {ca_file} cannot be used: {why}") from None
     return context
-
-
-def _keepalive() -> list[tuple[int, int, int]]:
-    """TCP keep-alive probes: a long answer must not be lost to a router that drops idle connections."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options

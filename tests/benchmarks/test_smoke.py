@@ -28,6 +28,7 @@ from benchmarks import (
     recovery,
     report,
     review,
+    road,
     statements,
     sweep,
 )
@@ -175,6 +176,16 @@ async def test_statements_are_counted_and_commits_shared() -> None:
     assert all(results["statements"].values())
     assert results["loads"][50]["commits"] < results["loads"][1]["commits"]
     assert "commits/call" in "".join(said)
+
+
+async def test_a_call_is_priced_in_every_way(tmp_path: Path) -> None:
+    """Each way, up to the whole activity, asks in both formats, whole and streamed; those that need aiohttp may be missing."""
+    said: list[str] = []
+    results = await road.run(road.Sizes(rounds=1, calls=4, at_once=2, gap=0.0), said.append)
+    rounds = json.loads(report.write(tmp_path, "smoke", results).read_text())["rounds"]
+    assert {"floor", "httpx2", "SDK", "ours", "activity"} <= set(rounds)
+    assert all(len(one) == 4 and min(one.values()) >= 0 for (one,) in rounds.values())
+    assert "ratio to SDK" in said[-1]
 
 
 async def test_provenance_is_asked_on_many_runs() -> None:
