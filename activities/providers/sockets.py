@@ -207,8 +207,14 @@ class _Stream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
-        """The same connection, encrypted. Raises `ConnectError`, also for a certificate that is not trusted."""
+        """The same connection, encrypted. Raises `ConnectError`, also for a certificate that is not trusted.
+
+        Also where something has come already: it came in plain text, and must not be read as if it had been encrypted.
+        """
         loop = asyncio.get_running_loop()
+        if self._received.waiting:
+            await self.aclose()
+            raise httpcore2.ConnectError("something came in plain text on a connection that was to be encrypted")
         try:
             async with within(timeout, httpcore2.ConnectTimeout):
                 encrypted = await loop.start_tls(

@@ -257,6 +257,20 @@ async def test_tls_is_checked_and_goes_through_tls(tmp_path: Path) -> None:
         await inner.aclose()
 
 
+async def test_what_came_in_plain_text_is_not_read_as_if_it_had_been_encrypted() -> None:
+    """As from somebody between us and a proxy, who says after the proxy's answer what the endpoint is to have said."""
+
+    async def speaks_first(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await asyncio.Event().wait()
+
+    async with listening(speaks_first) as port:
+        stream = await Sockets().connect_tcp("127.0.0.1", port)
+        assert await stream.read(4, PATIENCE) == b"HTTP"
+        with pytest.raises(httpcore2.ConnectError, match="in plain text on a connection that was to be encrypted"):
+            await stream.start_tls(ssl.create_default_context(), "there.test", PATIENCE)
+
+
 async def test_a_server_that_does_not_finish_its_greeting_is_left() -> None:
     """TLS is part of connecting, and of its limit."""
 
