@@ -3,9 +3,14 @@
 BENCH_TRIAL=FILE runs that Python file first, so that a change can be tried side by side with the code as it is.
 """
 
+# ruff: noqa: E402 (the collector is told before anything is loaded, as worker.py does)
+
 import asyncio
+import gc
 import os
 import runpy
+
+gc.set_threshold(50_000)
 
 import config
 import logs
