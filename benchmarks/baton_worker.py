@@ -10,7 +10,7 @@ import gc
 import os
 import runpy
 
-gc.set_threshold(50_000)
+gc.set_threshold(500_000)
 
 import config
 import logs

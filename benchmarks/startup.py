@@ -30,6 +30,7 @@ IMPORTS = {
     "import typer": "import typer",
     "import pydantic": "import pydantic.main, pydantic.fields",
     "import sqlalchemy": "import sqlalchemy, sqlalchemy.dialects.sqlite",
+    "import all but temporalio": "import typer, pydantic.main, pydantic.fields, sqlalchemy, sqlalchemy.dialects.sqlite",
     "import temporalio.client": "import temporalio.client",
 }
 """What commands load that is not ours, each in a process of its own."""
@@ -113,22 +114,24 @@ async def _visit(stack: Stack, system: System, queue: str) -> dict[str, float]:
     began = time.monotonic()
     async with asyncio.timeout(120), system.worker(queue) as worker:
         first = await system.start(queue)
-        while not await _polls(stack, queue, worker.pid):
-            await asyncio.sleep(0.02)
+        await _polling(stack, queue, worker.pid)
         found = {"ready_s": time.monotonic() - began, "ready_cpu_s": cpu_seconds(worker.pid)}
         await first.result()
         return found | {"first_s": time.monotonic() - began, "first_cpu_s": cpu_seconds(worker.pid)}
 
 
-async def _polls(stack: Stack, queue: str, pid: int) -> bool:
-    """True once the server has a poll of this process: both workers name their process id."""
+async def _polling(stack: Stack, queue: str, pid: int) -> None:
+    """Wait until the server has a poll of this process: both workers name their process id."""
     request = DescribeTaskQueueRequest(
         namespace=stack.plain.namespace,
         task_queue=TaskQueue(name=queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
-    there = (await stack.plain.workflow_service.describe_task_queue(request)).pollers
-    return any(f"{pid}@" in one.identity for one in there)
+    while True:
+        there = (await stack.plain.workflow_service.describe_task_queue(request)).pollers
+        if any(f"{pid}@" in one.identity for one in there):
+            return
+        await asyncio.sleep(0.02)
 
 
 def _column(visits: Sequence[Mapping[str, float]], name: str) -> list[float]:
