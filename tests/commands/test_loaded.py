@@ -27,11 +27,11 @@ ELSEWHERE = (
 """What only workers need, or a command that asks Temporal, or the other database."""
 
 READING = {
-    ("spend",): ("commands.look.spend", 95),
-    ("feed",): ("commands.look.feed", 95),
-    ("show", "delivery-trace-1"): ("commands.look.runs", 170),
-    ("status",): ("commands.look.status", 165),
-    ("runs", "--project", "default"): ("commands.look.runs", 165),
+    ("spend",): ("commands.look.spend", 86),
+    ("feed",): ("commands.look.feed", 86),
+    ("show", "delivery-trace-1"): ("commands.look.runs", 165),
+    ("status",): ("commands.look.status", 142),
+    ("runs", "--project", "default"): ("commands.look.runs", 152),
 }
 """Each with its module, and with most modules of ours that it may load."""
 
