@@ -7,8 +7,8 @@ from pydantic import Field
 
 from contracts.base import Contract, is_none
 from contracts.people import Clarified
+from contracts.repositories import Workspace
 from contracts.runs import Request
-from contracts.workspaces import Workspace
 
 Away = Literal["outage", "rate", "refused", "agent"]
 """outage: every choice fails. rate: the rate limit is used up. refused: every choice needs a person first, for instance to

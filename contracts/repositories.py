@@ -8,11 +8,29 @@ from pydantic import Field
 from contracts.base import ArtifactRef, Contract, Digest, Grown, is_empty
 from contracts.detection import Detected
 from contracts.runs import Request
-from contracts.workspaces import Workspace as Workspace  # re-exported for those who do something with one
-from contracts.workspaces import WorkspaceRef as WorkspaceRef
+from contracts.step_resources import Access
 
 RiskKind = Literal["runs_itself", "secret", "installed", "generated"]
 """Why a change of a path means more than its lines say: see `contracts/risky_paths.py`."""
+
+
+class WorkspaceRef(Contract, name="workspace_ref/1"):
+    """A folder of files: the base of a repository with patches applied to it, in order."""
+
+    repository: str
+    base: str = Field(description="commit or tree id")
+    patches: tuple[Digest, ...] = Field(default=(), description="artifacts with patches, applied in order")
+
+
+class Workspace(Contract):
+    """A workspace as one step sees it: its name, its start, and the state that its edits have reached."""
+
+    name: str
+    ref: WorkspaceRef
+    state: Digest | None = Field(default=None, description="patch from the start to now; None: nothing changed yet")
+    check: str | None = None
+    environment: str | None = None
+    access: Access = Field(default="read", description="write: the step's tools may change its files")
 
 
 class PrepareRepository(Request, name="prepare_repository/1"):

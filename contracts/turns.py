@@ -10,10 +10,10 @@ from contracts.conversation import Usage
 from contracts.handoff import ByPerson, Claim, Outcome, Question
 from contracts.money import Part
 from contracts.people import Clarified
+from contracts.repositories import Workspace
 from contracts.runs import Request
 from contracts.step_resources import Declared
 from contracts.work import Work
-from contracts.workspaces import Workspace
 
 
 class CallModel(Request, name="call_model/1"):

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from contracts.agents import When
 from contracts.base import Contract, Digest, canonical, is_empty, is_none, sha256
 from contracts.conversation import Message
-from contracts.workspaces import Workspace
+from contracts.repositories import Workspace
 
 
 class WorkSheet(Contract, name="work_sheet/1"):
