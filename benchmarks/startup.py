@@ -93,11 +93,13 @@ def _started() -> dict[str, list[str]]:
 
 def _cpu_of(arguments: Sequence[str], environment: Mapping[str, str]) -> float:
     """CPU seconds of one process from its start to its end. Raises `RuntimeError` if it fails."""
-    with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL) as process:
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, *arguments], env=environment, **quiet) as process:
+        said = process.stderr.read() if process.stderr is not None else ""
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"{arguments} ended with {process.returncode}")
+        raise RuntimeError(f"{arguments} ended with {process.returncode}: {said}")
     return used.ru_utime + used.ru_stime
 
 
