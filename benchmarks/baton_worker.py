@@ -10,6 +10,7 @@ import gc
 import os
 import runpy
 
+COLLECTS = gc.get_threshold()
 gc.set_threshold(500_000)
 
 import config
@@ -25,6 +26,7 @@ from workflows.kit import ask
 
 async def _main(stop: asyncio.Event) -> None:
     register()
+    worker.COLLECTS = COLLECTS
     TOOLS[READ_PART.name] = READ_PART
     ask.AT_HAND |= {READ_PART.name}
     worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS, Spreading, Leaf)
