@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import places
-from activities.files.atomic import write_durably
 from contracts.errors import Misconfigured
 
 DEFAULT = "default"
@@ -148,6 +147,9 @@ def load() -> Contexts:
 
 def save(kept: Contexts) -> None:
     """Keep the contexts, whole or not at all. For their user alone: an address may hold a password."""
+    # Imported here: every command reads the contexts, and few write them.
+    from activities.files.atomic import write_durably
+
     target = file()
     text = json.dumps({"use": kept.use, "contexts": {name: asdict(one) for name, one in kept.named.items()}}, indent=1)
     try:

@@ -4,72 +4,110 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
 import contexts
 from commands.context import InContext, add_option
 from commands.errors import Code, Usage, check_utf8, explain
+from contracts.pipelines import PIPELINES
 
-COMMANDS = (
-    "commands.machine",
-    "commands.machine_contexts",
-    "commands.start.commands",
-    "commands.start.retry",
-    "commands.look.status",
-    "commands.look.runs",
-    "commands.look.gates",
-    "commands.look.runbook",
-    "commands.decide.verbs",
-    "commands.look.feed",
-    "commands.look.why",
-    "commands.look.read",
-    "commands.look.impact",
-    "commands.look.find",
-    "commands.look.audit",
-    "commands.look.spend",
-    "commands.look.figures",
-    "commands.money.budget",
-    "commands.money.review",
-    "commands.decide.control",
-    "commands.decide.actions",
-    "commands.decide.condemned",
-    "commands.decide.notify",
-    "commands.decide.policy",
-    "commands.decide.keys",
-    "commands.doctor.doctor",
-    "commands.doctor.checks",
-    "commands.doctor.prepare",
-    "commands.look.agents",
-    "commands.look.models",
-    "console.command",
-    "commands.completion",
-)
-"""Command modules, in the order of the help. Each has `add_to(app)` and imports slow modules inside its commands."""
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "commands.machine": ("up", "down", "demo"),
+    "commands.machine_contexts": ("context",),
+    "commands.start.commands": tuple(one.command for one in PIPELINES),
+    "commands.start.retry": ("retry",),
+    "commands.look.status": ("status",),
+    "commands.look.runs": ("runs", "show", "result"),
+    "commands.look.gates": ("gates",),
+    "commands.look.runbook": ("runbook",),
+    "commands.decide.verbs": (
+        *("approve", "reject", "request-changes", "answer"),
+        *("happened", "did-not-happen", "done", "declined"),
+    ),
+    "commands.look.feed": ("feed",),
+    "commands.look.why": ("why",),
+    "commands.look.read": ("read",),
+    "commands.look.impact": ("impact",),
+    "commands.look.find": ("find",),
+    "commands.look.audit": ("verify", "export"),
+    "commands.look.spend": ("spend",),
+    "commands.look.figures": ("figures",),
+    "commands.money.budget": ("budget",),
+    "commands.money.review": ("budget",),
+    "commands.decide.control": ("pause", "resume", "cancel"),
+    "commands.decide.actions": ("actions",),
+    "commands.decide.condemned": ("condemn", "condemned"),
+    "commands.decide.notify": ("notify",),
+    "commands.decide.policy": ("policy",),
+    "commands.decide.keys": ("keys",),
+    "commands.doctor.doctor": ("doctor",),
+    "commands.doctor.checks": ("checks",),
+    "commands.doctor.prepare": ("prepare",),
+    "commands.look.agents": ("agents", "contracts"),
+    "commands.look.models": ("models",),
+    "console.command": ("console",),
+    "commands.completion": ("completion",),
+}
+"""Command modules, in the order of the help, with the commands and groups that each adds: only that of the one that is typed
+is loaded. Each has `add_to(app)` and imports slow modules inside its commands."""
 
 
-def assemble() -> typer.Typer:
-    """Build the app with all commands."""
+class _Late(TyperGroup):
+    """Makes each command when it is typed; all of them for help, for a shell that completes, and for a name that is none."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:
+            # For a name that is none all are there, so that the near ones can be named.
+            self.commands.update(_made(_modules_of(cmd_name) or tuple(COMMANDS)))
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self.commands = dict(_made(tuple(COMMANDS)))
+        return super().list_commands(ctx)
+
+
+def assemble(modules: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Build the app with the commands of these modules; by default with all."""
+    app = _empty()
+    for name in modules:
+        importlib.import_module(name).add_to(app)
+    add_option(app)
+    return app
+
+
+def _empty(kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
     app = typer.Typer(
         name="baton",
+        cls=kind,
         no_args_is_help=True,
         add_completion=False,  # its options install into a user's files; `baton completion` only prints
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(epilog=_CODES)(_baton)
-    for name in COMMANDS:
-        importlib.import_module(name).add_to(app)
-    add_option(app)
     return app
 
 
+def _modules_of(command: str) -> tuple[str, ...]:
+    return tuple(module for module, commands in COMMANDS.items() if command in commands)
+
+
 @functools.cache
-def _command() -> Callable[..., object]:
-    """What runs a command line. Typer takes longer to make it than most commands take: once is enough for many lines."""
-    return typer.main.get_command(assemble())
+def _made(modules: tuple[str, ...]) -> Mapping[str, Any]:
+    """The commands of these modules by name."""
+    group: Any = typer.main.get_command(assemble(modules))
+    return dict(group.commands)
+
+
+@functools.cache
+def _command() -> Any:
+    """What runs a command line."""
+    return typer.main.get_command(_empty(_Late))
 
 
 _CODES = (

@@ -28,6 +28,7 @@ from benchmarks import (
     recovery,
     review,
     road,
+    startup,
     statements,
     sweep,
 )
@@ -54,6 +55,7 @@ ABOUT = {
     "reads": "each page of the console, and each command that reads, on a ledger of a year: milliseconds; about 6 minutes",
     "review": "40 published defects, or 16 others: how many a review without a model tells; downloads them; about 4 minutes",
     "road": "a call's way to a provider and back, from bare bytes to the whole activity: CPU of the caller; about 6 minutes",
+    "startup": "CPU of each command that reads, and of a worker until it polls and until its first result; about 2 minutes",
     "statements": "what a model call asks of a SQLite ledger, and 1, 10 and 50 callers at once; under a minute",
     "sweep": "seconds until what was approved in a run that Temporal ended is delivered, also without a leader; 4 minutes",
     "recovery": "seconds until work continues after workers were killed or asked to stop; about 7 minutes",
@@ -124,6 +126,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, Any]:
         return await recovery.run(recovery.Sizes(rounds=asked.rounds or recovery.Sizes.rounds), _say)
     if asked.name == "road":
         return await road.run(road.Sizes(asked.rounds or road.Sizes.rounds), _say)
+    if asked.name == "startup":
+        return await startup.run(startup.Sizes(asked.rounds or startup.Sizes.rounds), _say)
     if asked.name == "statements":
         return await statements.run(statements.Sizes(), _say)
     if asked.name == "sweep":

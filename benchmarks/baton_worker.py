@@ -3,9 +3,15 @@
 BENCH_TRIAL=FILE runs that Python file first, so that a change can be tried side by side with the code as it is.
 """
 
+# ruff: noqa: E402 (the collector is told before anything is loaded, as worker.py does)
+
 import asyncio
+import gc
 import os
 import runpy
+
+COLLECTS = gc.get_threshold()
+gc.set_threshold(500_000)
 
 import config
 import logs
@@ -20,6 +26,7 @@ from workflows.kit import ask
 
 async def _main(stop: asyncio.Event) -> None:
     register()
+    worker.COLLECTS = COLLECTS
     TOOLS[READ_PART.name] = READ_PART
     ask.AT_HAND |= {READ_PART.name}
     worker.WORKFLOWS = (*worker.WORKFLOWS, *WORKFLOWS, Spreading, Leaf)

@@ -91,7 +91,7 @@ async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Pa
     async with running("openai") as stack, model_endpoint(stack, write_script(stack.state)) as url:
         if sizes.call_ms:
             await asyncio.to_thread(control, url.removesuffix("/v1"), fault="slow", delay_s=sizes.call_ms / 1000)
-        systems = [_plain(stack, url, profile), _ours(stack, url, None, profile)]
+        systems = [plain(stack, url, profile), _ours(stack, url, None, profile)]
         systems += [_ours(stack, url, trial, profile) for trial in trials]
         for number in range(sizes.rounds):
             for system in systems if number % 2 == 0 else reversed(systems):
@@ -102,7 +102,9 @@ async def run(sizes: Sizes, say: Say, trials: tuple[Path, ...] = (), profile: Pa
     return {"sizes": asdict(sizes), "rounds": rounds, "ratios": ratios_to(rounds)}
 
 
-def _plain(stack: Stack, url: str, profile: Path | None) -> System:
+def plain(stack: Stack, url: str, profile: Path | None = None) -> System:
+    """The baseline's worker, and its four stages."""
+
     def worker(queue: str) -> AbstractAsyncContextManager[Running]:
         return stack.worker("plain", "benchmarks.plain_worker", stack.plainly(queue, url) | _profiled(profile, queue))
 

@@ -103,3 +103,9 @@ LAYER = "Spread"
 """Workflow type of the layer between a run of any pipeline and very many children."""
 
 BY_WORKFLOW: Mapping[str, PipelineSpec] = {one.workflow: one for one in PIPELINES}
+
+KNOWN = tuple(one.workflow for one in PIPELINES)
+"""Workflow types that people start."""
+
+PARTS = {part: one.workflow for one in PIPELINES for part in one.parts} | {LAYER: "the run that has so many children"}
+"""Workflow types that only another of our workflows starts, and which one."""

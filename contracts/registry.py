@@ -4,7 +4,7 @@ from contracts.actions import GitPush, NoteAction, Receipt
 from contracts.agents import AgentPin
 from contracts.base import Contract
 from contracts.carried import Carried
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.errors import NewerVersion, NotFound
 from contracts.findings import Analysis, Checked, Findings, FindingsV1
 from contracts.gates import Decided, Decision, GateView

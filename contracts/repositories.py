@@ -7,9 +7,11 @@ from pydantic import Field
 
 from contracts.base import ArtifactRef, Contract, Digest, Grown, is_empty
 from contracts.detection import Detected
-from contracts.risky_paths import RiskKind
 from contracts.runs import Request
 from contracts.step_resources import Access
+
+RiskKind = Literal["runs_itself", "secret", "installed", "generated"]
+"""Why a change of a path means more than its lines say: see `contracts/risky_paths.py`."""
 
 
 class WorkspaceRef(Contract, name="workspace_ref/1"):

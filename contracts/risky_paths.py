@@ -6,11 +6,9 @@ The paths are in `special_paths.toml`. Upper and lower case do not tell them apa
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Literal
 
+from contracts.repositories import RiskKind
 from contracts.special_paths import ECOSYSTEMS, fits
-
-RiskKind = Literal["runs_itself", "secret", "installed", "generated"]
 
 SHOWN = 5
 """Most paths that are named for one kind."""

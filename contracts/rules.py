@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from contracts.actions import Approvals, Tier
 from contracts.agents import Risk
 from contracts.base import Contract, Input, Line, PerMille, is_empty, is_none
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.globs import fits
 from contracts.handoff import Outcome
 from contracts.risk import LEVELS

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from contracts.actions import ActionState, Receipt
 from contracts.errors import NotFound, Refused
-from contracts.intents import Intent
 from ledger import lineage, seals
 from ledger.db import in_parts, insert_once, server_us
 from ledger.tables import action
+
+# As in `ledger/gates.py`: those who read actions load this module, too.
+if TYPE_CHECKING:
+    from contracts.intents import Intent
 
 LONGEST_US = 120 * 1_000_000
 """No lease is taken for so long."""
@@ -30,7 +33,7 @@ class Lease:
     until: int
 
 
-def check(connection: Connection, intent: Intent) -> None:
+def check(connection: Connection, intent: "Intent") -> None:
     """Raise `Refused` if the outbox has the same business key with other arguments. Changes nothing."""
     row = connection.execute(select(action).where(action.c.key == intent.key)).first()
     if row is not None and row.arguments_digest != intent.arguments_digest and row.state not in FREE:
@@ -53,7 +56,7 @@ FREE = (*GIVEN_UP, "proposed")
 """States in which an event is anybody's to ask for. `proposed`: nobody has asked for it yet, it waits for a person."""
 
 
-def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, state: ActionState) -> Row[Any]:
+def propose(connection: Connection, intent: "Intent", *, trace: str, gate: str, state: ActionState) -> Row[Any]:
     """Write an intent, or find the one with the same business key; returns the row that counts. Safe to call twice.
 
     The same event with other arguments raises `Refused`, naming the run that holds the key. An intent that was rejected in an
@@ -73,7 +76,7 @@ def propose(connection: Connection, intent: Intent, *, trace: str, gate: str, st
     return get(connection, intent.key)
 
 
-def suggest(connection: Connection, intent: Intent, *, trace: str) -> Row[Any]:
+def suggest(connection: Connection, intent: "Intent", *, trace: str) -> Row[Any]:
     """Write an intent as `proposed`, or find the one with the same business key, which stays unless it came to nothing."""
     values = _values(connection, intent, trace, "", "proposed")
     _insert(connection, intent, values)
@@ -82,7 +85,7 @@ def suggest(connection: Connection, intent: Intent, *, trace: str) -> Row[Any]:
     return get(connection, intent.key)
 
 
-def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str, gate: str) -> None:
+def end(connection: Connection, intent: "Intent", receipt: Receipt, *, trace: str, gate: str) -> None:
     """Record the end of an intent that Baton does not carry out: refused, or done by a person. Safe to call twice.
 
     An action that is being sent or was sent stays as it is. So does one that was approved in another run, unless a person has
@@ -102,7 +105,7 @@ def end(connection: Connection, intent: Intent, receipt: Receipt, *, trace: str,
 
 
 def _values(
-    connection: Connection, intent: Intent, trace: str, gate: str, state: ActionState, receipt: Receipt | None = None
+    connection: Connection, intent: "Intent", trace: str, gate: str, state: ActionState, receipt: Receipt | None = None
 ) -> dict[str, Any]:
     return {
         "trace": trace,
@@ -123,7 +126,7 @@ def _values(
     }
 
 
-def _insert(connection: Connection, intent: Intent, values: dict[str, Any]) -> None:
+def _insert(connection: Connection, intent: "Intent", values: dict[str, Any]) -> None:
     insert_once(
         connection, action, key=intent.key, type=intent.type, lease_owner="", attempts=0, at=values["updated_at"], **values
     )
@@ -199,7 +202,7 @@ def unheld(now: int) -> ColumnElement[bool]:
 
 
 def again(
-    connection: Connection, before: Row[Any], intent: Intent, *, trace: str, gate: str, state: ActionState = "approved"
+    connection: Connection, before: Row[Any], intent: "Intent", *, trace: str, gate: str, state: ActionState = "approved"
 ) -> bool:
     """Approve for this run what another run had done and the target does not have any more. False if the row has changed.
 

@@ -4,20 +4,22 @@ import json
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, literal, select, tuple_, update
 
 from contracts.errors import NotFound
-from contracts.gate_requests import AdmitDecision, OpenGate
 from contracts.gates import Claimed, Decided, GateView, Refusal
 from contracts.known import Known
-from contracts.signing import SignedDecision
 from contracts.work import digest_of_made
 from ledger import gate_actions, lineage, resets, seals
 from ledger.db import from_us, in_parts, insert_once, now_us, to_us
 from ledger.statement import Statement
 from ledger.tables import action, decision, gate, run
+
+# All who list runs load this module: what a worker is asked about gates, and what is signed at them, is for those who write.
+if TYPE_CHECKING:
+    from contracts.gate_requests import AdmitDecision, OpenGate
 
 _CLOSE_ALL = Statement(
     update(gate)
@@ -28,7 +30,7 @@ _UNDECIDED = ("expired", "cancelled", "released")
 """States of a gate that closed without a person."""
 
 
-def open_gate(connection: Connection, request: OpenGate) -> Row[Any] | None:
+def open_gate(connection: Connection, request: "OpenGate") -> Row[Any] | None:
     """Record an open gate and return None. Safe to call twice.
 
     Called by the run that replaces, after a reset, the one that opened it, it opens the gate again with that run's subject and
@@ -69,7 +71,7 @@ def close(connection: Connection, trace: str, name: str, state: str) -> bool:
 
 
 def win(
-    connection: Connection, request: AdmitDecision, claim: Claimed, *, authenticated: bool, known: Known = "", state: str = ""
+    connection: Connection, request: "AdmitDecision", claim: Claimed, *, authenticated: bool, known: Known = "", state: str = ""
 ) -> Decided:
     """Record the decision that closes a gate. Called again for the same gate it returns what was recorded first.
 
@@ -120,6 +122,8 @@ def insert(
     state: str = "",
 ) -> bool:
     """Record a decision at a gate. False if there is one with this id, or its nonce has been used. Else as `win`."""
+    from contracts.signing import SignedDecision
+
     said = claim.decision
     statement = SignedDecision.of(view, gate_actions.intents(connection, view.trace, view.gate), claim.verb, said)
     seals.touch(connection, view.trace, "decision", id)

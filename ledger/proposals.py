@@ -6,13 +6,12 @@ is sent by nobody: the run that begins it asks policy for it as for any other ac
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from contracts.actions import Receipt
 from contracts.errors import NotFound, Refused
-from contracts.intents import Intent
 from contracts.runs import RunRef
 from contracts.text import one_line
 from ledger import actions, artifacts, lineage, seals
@@ -20,11 +19,15 @@ from ledger.db import in_parts, rows_with, server_us
 from ledger.handoffs import link, made
 from ledger.tables import action, edge, run
 
+# As in `ledger/gates.py`.
+if TYPE_CHECKING:
+    from contracts.intents import Intent
+
 NO_RUN = seals.CONDEMNED
 """What a proposal that no run has begun has in place of a run."""
 
 
-def put(connection: Connection, files: Path, intent: Intent, arguments: bytes, undone: str) -> Row[Any]:
+def put(connection: Connection, files: Path, intent: "Intent", arguments: bytes, undone: str) -> Row[Any]:
     """Propose an action that takes back the one with the key `undone`; returns the row that counts. Safe to call twice.
 
     Where the same event was asked for before, that action stays as it is, whatever its state, unless it came to nothing. The

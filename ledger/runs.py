@@ -2,21 +2,24 @@
 
 import functools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, literal, null, select, update
 
 from contracts.base import canonical
 from contracts.errors import NotFound
-from contracts.journal import BeginRun
-from contracts.pins import Began
 from contracts.runs import FINAL, MOVES, RunChange, RunRef, RunState
 from ledger import afterwards, recent
 from ledger.db import insert_once, now_us, plain, server_us
 from ledger.run_rows import RunRow, locked, write
 from ledger.statement import Statement
 from ledger.tables import counter, run, scope, turn
+
+# Each command that reads runs loads this module; what a run begins with brings a third of all contracts.
+if TYPE_CHECKING:
+    from contracts.journal import BeginRun
+    from contracts.pins import Began
 
 _HOLDER = Statement(
     select(run.c.trace, run.c.workflow_id).where(
@@ -53,7 +56,7 @@ REMEMBERED = 10_000
 _followed: WeakKeyDictionary[Engine, set[tuple[str, str, str]]] = WeakKeyDictionary()
 
 
-def begin(connection: Connection, request: BeginRun, began: Began, namespace: str = "") -> str | None:
+def begin(connection: Connection, request: "BeginRun", began: "Began", namespace: str = "") -> str | None:
     """Insert the run's row. Returns None, or the workflow id of another run of the project with the same request key.
 
     `namespace` is the id of the Temporal namespace that runs it, "" if that is not known.
@@ -141,8 +144,10 @@ def open_again(connection: Connection, trace: str) -> None:
     _OPEN_AGAIN.run(connection, of=trace)
 
 
-def find_pins(connection: Connection, trace: str) -> Began | None:
+def find_pins(connection: Connection, trace: str) -> "Began | None":
     """What a run family pinned when it was admitted; None if it was not."""
+    from contracts.pins import Began
+
     kept = _PINS.scalar(connection, of=trace)
     return None if kept is None else Began.read(kept)
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection, case, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.base import digest_of
 from ledger.db import server_us
+from ledger.statement import insert_into
 from ledger.tables import sign_in_try
 
 
@@ -53,10 +53,9 @@ def give_back(connection: Connection, *limits: Limit) -> None:
 
 def _counted(connection: Connection, limit: Limit) -> bool:
     # One statement that both looks and counts: tries that come at once cannot all find room for one more.
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     now, over = server_us(connection), sign_in_try.c.since <= _before(connection, limit.within)
     counted = (
-        insert(sign_in_try)
+        insert_into(connection.dialect.name, sign_in_try)
         .values(subject=limit.subject, since=now, tries=1)
         .on_conflict_do_update(
             index_elements=[sign_in_try.c.subject],

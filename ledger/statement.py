@@ -9,13 +9,15 @@ import functools
 from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ClauseElement, ColumnElement, Connection, Row, Table, bindparam, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 class Statement:
@@ -152,7 +154,7 @@ class InsertMany:
 def _insert_many(dialect: str, table: Table, columns: tuple[str, ...], count: int, unless_there: bool) -> Statement:
     of_column = {name: table.c[name].type for name in columns}
     rows = [{name: bindparam(f"{name}__{at}", type_=of_column[name]) for name in columns} for at in range(count)]
-    made = (sqlite if dialect == "sqlite" else postgresql).insert(table).values(rows)
+    made = insert_into(dialect, table).values(rows)
     return Statement(made.on_conflict_do_nothing() if unless_there else made)
 
 
@@ -181,4 +183,16 @@ def _among(column: ColumnElement[str], count: int) -> Statement:
 @functools.cache
 def insert_unless_there(dialect: str, table: Table, columns: tuple[str, ...]) -> Statement:
     """An INSERT of these columns that does nothing if a row with the same key exists."""
-    return Statement((sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing(), columns)
+    return Statement(insert_into(dialect, table).on_conflict_do_nothing(), columns)
+
+
+def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """An INSERT as this database has it, which may say what happens if the key exists."""
+    # Imported here: of the two dialects a process needs one, and PostgreSQL's takes longer to load than a short command runs.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+
+        return insert(table)
+    from sqlalchemy.dialects.postgresql import insert as insert_there
+
+    return insert_there(table)

@@ -196,7 +196,7 @@ def _warm_up(module: str) -> None:
 
         for one in pkgutil.walk_packages(commands.__path__, "commands."):
             importlib.import_module(one.name)
-        starter._command()
+        starter._command().list_commands(None)
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would miss the threads that are here"
     gc.collect()
     gc.freeze()

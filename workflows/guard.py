@@ -16,14 +16,8 @@ from temporalio.worker import (
 
 from contracts.base import BODY_LIMIT, Contract
 from contracts.inputs import ChildInput, PipelineInput
-from contracts.pipelines import BY_WORKFLOW, LAYER, PIPELINES
+from contracts.pipelines import BY_WORKFLOW, KNOWN, PARTS
 from converter import Unreadable
-
-KNOWN = tuple(one.workflow for one in PIPELINES)
-"""Workflow types that people start."""
-
-PARTS = {part: one.workflow for one in PIPELINES for part in one.parts} | {LAYER: "the run that has so many children"}
-"""Workflow types that only another of our workflows starts, and which one."""
 
 ID_LIMIT = 900
 """Longest workflow id in bytes. The server allows 1000, and a longer child id would fail the parent's task forever."""

@@ -11,7 +11,7 @@ from activities.actions.git_revert import of_push
 from contracts.act import Prepared
 from contracts.actions import Receipt
 from contracts.base import Contract
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.errors import Refused
 from contracts.intents import Arguments, Intent
 from ledger import actions, artifacts

@@ -15,7 +15,7 @@ from activities.actions.compensation import Compensations, tainted
 from activities.running.commit import commit_alone
 from activities.running.heartbeat import beating
 from contracts.act import PrepareAction, Prepared
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.errors import BatonError, LedgerUnavailable, Refused
 from contracts.intents import Arguments
 from ledger import actions, artifacts, feed, lineage, proposals

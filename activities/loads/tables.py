@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -56,6 +55,9 @@ def put(connection: Connection, plan: LoadPlan, mapped: Mapped) -> tuple[Mapped,
 
 
 def _staged(connection: Connection, plan: LoadPlan, mapped: Mapped) -> Mapped:
+    # Imported here: every worker is ready for loads, and most never make one.
+    import psycopg
+
     for _ in range(TRIES):
         try:
             with connection.begin_nested():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from commands.output import safe
+from contracts.pipelines import KNOWN, PARTS
 from contracts.printed import quoted
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class Stuck:
 
 async def stuck_runs(client: "Client") -> list[Stuck]:
     """Our workflows whose tasks keep failing. Temporal reports one only after a few failures in a row."""
-    from workflows.guard import KNOWN, PARTS
-
     kinds = ", ".join(f"'{kind}'" for kind in (*KNOWN, *PARTS))
     query = f"{_PROBLEMS} IS NOT NULL AND ExecutionStatus = 'Running' AND WorkflowType IN ({kinds})"
     found = []

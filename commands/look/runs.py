@@ -46,7 +46,10 @@ def runs(
             from ledger.views.runs import count, recent
 
             rows = ledger.read_now(recent, limit, project)
-            at = asyncio.run(now(out, ledger, [row.run.trace for row in rows], queue=at_hand.task_queue))
+            # Of one project without an open run Temporal can tell nothing, and loading its client takes a third of the time.
+            asks = project is None or any(not row.run.has_ended or row.run.gone for row in rows)
+            queue = at_hand.task_queue if asks else ""
+            at = asyncio.run(now(out, ledger, [row.run.trace for row in rows], queue=queue))
             if at.changed:
                 rows = ledger.read_now(recent, limit, project)
             every, there = ledger.read_now(count, project), workers.workers_of(ledger, at_hand.task_queue)

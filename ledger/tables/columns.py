@@ -1,6 +1,9 @@
-"""What all tables have in common: their metadata, and the columns that most of them are made of."""
+"""What all tables have in common: their metadata, their partial indexes, and the columns that most of them are made of."""
 
-from sqlalchemy import BigInteger, Column, MetaData, Text
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -21,3 +24,23 @@ def words(name: str, **options: object) -> Column[str]:
 def number(name: str, default: int | None = None) -> Column[int]:
     """64 bits that are always there: micro-dollars, counts, instants in UTC microseconds."""
     return Column(name, BigInteger, nullable=False, server_default=None if default is None else str(default))
+
+
+class Partial(Index):
+    """An index of those rows of which `where`, a condition in SQL, is true.
+
+    The condition is an option of each database. SQLAlchemy loads the dialects of all that are named when an index is made;
+    here they are when the option is first read: by a migration, and by no command that only reads.
+    """
+
+    def __init__(self, name: str, *columns: str, where: str, unique: bool = False) -> None:
+        super().__init__(name, *columns, unique=unique)
+        self.where = where
+
+    @cached_property
+    def dialect_options(self) -> Any:
+        """The options of each database, as SQLAlchemy asks for them."""
+        found = super().dialect_options
+        for dialect in ("sqlite", "postgresql"):
+            found[dialect]["where"] = text(self.where)
+        return found

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 condemnation = Table(
     "condemnation",
@@ -17,7 +17,7 @@ condemnation = Table(
     words("undone_why", server_default=text("''")),
     Column("undone_at", BigInteger),
     # Partial: it is asked before every call of a model whether there is any.
-    Index("ix_condemnation_in_force", "at", sqlite_where=text("undone_at IS NULL"), postgresql_where=text("undone_at IS NULL")),
+    Partial("ix_condemnation_in_force", "at", where="undone_at IS NULL"),
 )
 """`what` was condemned, in words; `things` is a digest of its ids. In force until `undone_at`."""
 

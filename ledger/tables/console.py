@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 sign_in_link = Table(
     "sign_in_link",
@@ -63,12 +63,7 @@ decision_outbox = Table(
     Column("tried_at", BigInteger),
     Column("ended_at", BigInteger),
     Index("ix_decision_outbox_gate", "trace", "gate"),
-    Index(
-        "ix_decision_outbox_waiting",
-        "made_at",
-        sqlite_where=text("state = 'waiting'"),
-        postgresql_where=text("state = 'waiting'"),
-    ),
+    Partial("ix_decision_outbox_waiting", "made_at", where="state = 'waiting'"),
 )
 """What people decided in the console. `said` is the update's JSON object, and `nonce` the one in it.
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 gate = Table(
     "gate",
@@ -23,7 +23,7 @@ gate = Table(
     number("opened_at"),
     number("deadline"),
     Column("closed_at", BigInteger),
-    Index("ix_gate_open", "deadline", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    Partial("ix_gate_open", "deadline", where="state = 'open'"),
 )
 
 decision = Table(
@@ -51,14 +51,7 @@ decision = Table(
     number("at"),
     Index("ix_decision_gate", "trace", "gate"),
     # One winner per gate, whoever else is being checked at the same moment.
-    Index(
-        "uq_decision_won",
-        "trace",
-        "gate",
-        unique=True,
-        sqlite_where=text("outcome = 'won'"),
-        postgresql_where=text("outcome = 'won'"),
-    ),
+    Partial("uq_decision_won", "trace", "gate", unique=True, where="outcome = 'won'"),
     # A decision that was sent several times counts once; NULL, without a nonce, is never equal to NULL.
     Index("uq_decision_nonce", "nonce", unique=True),
 )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 scope = Table(
     "scope",
@@ -16,7 +16,7 @@ scope = Table(
     # A wrong sum fails its transaction and cannot turn into money that nobody has.
     CheckConstraint("spent >= 0", name="spent"),
     CheckConstraint("held >= 0", name="held"),
-    Index("ix_scope_parent", "parent", sqlite_where=text("parent <> ''"), postgresql_where=text("parent <> ''")),
+    Partial("ix_scope_parent", "parent", where="parent <> ''"),
 )
 """`parent` names the run's scope of which this one is a child's slice; `closed_at` is when it was given back."""
 
@@ -43,8 +43,8 @@ reservation = Table(
     Index("ix_reservation_trace", "trace"),
     Index("ix_reservation_at", "at"),
     # Partial: few are held at a time, and dead workers' are looked for again and again.
-    Index("ix_reservation_held", "at", sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'")),
-    Index("ix_reservation_lost", "at", sqlite_where=text("state = 'lost'"), postgresql_where=text("state = 'lost'")),
+    Partial("ix_reservation_held", "at", where="state = 'held'"),
+    Partial("ix_reservation_lost", "at", where="state = 'lost'"),
 )
 
 trip = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 notice = Table(
     "notice",
@@ -50,13 +50,7 @@ addressed = Table(
     number("due_at"),
     words("state"),
     words("message", server_default=text("''")),
-    Index(
-        "ix_addressed_waiting",
-        "channel",
-        "due_at",
-        sqlite_where=text("state = 'waiting'"),
-        postgresql_where=text("state = 'waiting'"),
-    ),
+    Partial("ix_addressed_waiting", "channel", "due_at", where="state = 'waiting'"),
     Index("ix_addressed_message", "message"),
 )
 """A notice for a channel: `waiting` until `due_at`, `taken` into a `message`, or `over` before it was sent."""

@@ -1,8 +1,8 @@
 """Pauses of agents, pipelines, projects and everything."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, text
+from sqlalchemy import BigInteger, Column, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 pause = Table(
     "pause",
@@ -17,13 +17,6 @@ pause = Table(
     words("lifted_why", server_default=text("''")),
     Column("lifted_at", BigInteger),
     # Two that pause the same thing meet here; and what is in force is read before every step.
-    Index(
-        "uq_pause_in_force",
-        "kind",
-        "name",
-        unique=True,
-        sqlite_where=text("lifted_at IS NULL"),
-        postgresql_where=text("lifted_at IS NULL"),
-    ),
+    Partial("uq_pause_in_force", "kind", "name", unique=True, where="lifted_at IS NULL"),
 )
 """`kind` is agent, pipeline, project or all; `name` is "" for all. `lifted_at` is NULL while the pause is in force."""

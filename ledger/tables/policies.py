@@ -1,8 +1,8 @@
 """The policy in force and those before it, what was proposed instead, and who approved that."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, text
+from sqlalchemy import BigInteger, Column, Table
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 policy_version = Table(
     "policy_version",
@@ -32,7 +32,7 @@ policy_proposal = Table(
     words("by"),
     words("state"),
     number("at"),
-    Index("ix_policy_proposal_open", "at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    Partial("ix_policy_proposal_open", "at", where="state = 'open'"),
 )
 """`base` is the version that it was compared with, `text` the file as it was written. `state`: open, approved or outdated."""
 

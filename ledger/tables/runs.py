@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Table, text
 
-from ledger.tables.columns import metadata, number, words
+from ledger.tables.columns import Partial, metadata, number, words
 
 run = Table(
     "run",
@@ -34,14 +34,9 @@ run = Table(
     Index("ix_run_workflow", "workflow_id"),
     Index("ix_run_started", "started_at"),
     # Partial: few runs are open or gone, and both are looked for again and again.
-    Index("ix_run_open", "updated_at", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
-    Index("ix_run_gone", "updated_at", sqlite_where=text("gone <> ''"), postgresql_where=text("gone <> ''")),
-    Index(
-        "ix_run_whole",
-        "ended_at",
-        sqlite_where=text("ended_at IS NOT NULL AND trimmed_at IS NULL"),
-        postgresql_where=text("ended_at IS NOT NULL AND trimmed_at IS NULL"),
-    ),
+    Partial("ix_run_open", "updated_at", where="ended_at IS NULL"),
+    Partial("ix_run_gone", "updated_at", where="gone <> ''"),
+    Partial("ix_run_whole", "ended_at", where="ended_at IS NOT NULL AND trimmed_at IS NULL"),
     Index("ix_run_ended", "project", "pipeline", "ended_at"),
     # Two starts with one request key meet here: the second finds the first's row.
     Index("uq_run_request", "project", "request_key", unique=True),

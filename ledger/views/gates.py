@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, select
 
 from contracts.actions import GitPush
 from contracts.base import Contract
-from contracts.delivery.change import ChangeSubject
-from contracts.delivery.plan import Plan
 from contracts.errors import ContractViolation
 from contracts.gates import GateView
 from contracts.keys import signer_id
@@ -22,6 +20,10 @@ from ledger.money import ceilings
 from ledger.tables import decision, gate
 from ledger.views.runs import find_run, names_of
 from ledger.views.work import Sheet, sheet_of
+
+# For the two functions that read what a gate is about: most who look at gates do not.
+if TYPE_CHECKING:
+    from contracts.delivery.plan import Plan
 
 C = TypeVar("C", bound=Contract)
 
@@ -76,7 +78,7 @@ class Subject:
     run: str
     gate: Gate
     data: bytes
-    plan: Plan | None
+    plan: "Plan | None"
     patch: bytes | None
     sheet: Sheet | None = None
 
@@ -170,6 +172,8 @@ def subject_with(connection: Connection, files: Path, found: Subject, digest: st
 
 
 def _subject(connection: Connection, files: Path, run: str, there: Gate, digest: str) -> Subject:
+    from contracts.delivery.plan import Plan
+
     data = artifacts.get(connection, files, digest)
     named = _patch_in(data)
     patch = None if named is None else artifacts.get(connection, files, named)
@@ -179,6 +183,8 @@ def _subject(connection: Connection, files: Path, run: str, there: Gate, digest:
 
 def _patch_in(data: bytes) -> str | None:
     """The digest of the patch that a change, or a push, names; None for anything else."""
+    from contracts.delivery.change import ChangeSubject
+
     change = as_contract(ChangeSubject, data)
     if change is not None:
         return change.patch.digest

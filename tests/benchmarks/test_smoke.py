@@ -29,6 +29,7 @@ from benchmarks import (
     report,
     review,
     road,
+    startup,
     statements,
     sweep,
 )
@@ -166,6 +167,21 @@ async def test_the_ledger_is_offered_a_rate(tmp_path: Path) -> None:
     assert set(results["rounds"]) == {f"{name}, {who}" for name in ledger.RATES for who in ledger.ORDER}
     assert all(one["p95"] > 0 for rounds in results["rounds"].values() for one in rounds)
     assert "model call over the driver's" in said[-2]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_starts_are_timed() -> None:
+    """Each command and each import ends well and has its CPU; both workers poll before they have a result."""
+    said: list[str] = []
+    results = await startup.run(startup.Sizes(rounds=1, runs=3), said.append)
+    assert len(results["cpu_ms"]) == len(startup.IMPORTS) + len(startup.COMMANDS)
+    assert all(one > 0 for found in results["cpu_ms"].values() for one in found)
+    assert {"plain", "ours"} == set(results["workers"])
+    for found in results["workers"].values():
+        assert 0 < found[0]["ready_s"] < found[0]["first_s"]
+        assert 0 < found[0]["ready_cpu_s"] <= found[0]["first_cpu_s"]
+    assert "ratio to import sqlalchemy" in said[-1]
 
 
 async def test_statements_are_counted_and_commits_shared() -> None:

@@ -57,14 +57,6 @@ def test_every_command_takes_json() -> None:
     assert without == []
 
 
-def test_help_loads_nothing_slow() -> None:
-    """Assembling the commands imports no Temporal SDK, no database and no pydantic: help is there at once."""
-    slow = ("temporalio", "sqlalchemy", "pydantic")
-    script = f"import sys, starter; starter.assemble(); print([name for name in {slow} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_a_misspelt_command_is_answered_with_the_near_one(baton: Baton) -> None:
     """`baton delivr` asks whether deliver was meant, and exits with 2."""
     ran = baton("delivr")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from contracts.risky_paths import LEVELS, RULES, SHOWN, WHY, RiskKind, kinds_of, risks_of
+from contracts.repositories import RiskKind
+from contracts.risky_paths import LEVELS, RULES, SHOWN, WHY, kinds_of, risks_of
 
 RISKY: tuple[tuple[RiskKind, str], ...] = (
     (

@@ -7,7 +7,7 @@ from typing import Any
 
 import config
 from activities.gates.policy import load_policy
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.effects.targets import CommandSetting, StatementSetting, Target
 from tests.docs.claims import tables
 from tests.docs.pages import ROOT, blocks

@@ -8,10 +8,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex
 
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
 from ledger.tables import metadata
+from ledger.tables.columns import Partial
 from tests import forks
 from tests.children import PATIENCE
 from tests.ledger.releases import to_revision
@@ -69,6 +72,25 @@ def own(empty_url: str, tmp_path: Path) -> Iterator[Ledger]:
     upgrade(opened)
     yield opened
     opened.close()
+
+
+def test_partial_indexes_have_the_conditions_of_the_code(ledger: Ledger) -> None:
+    """A migrated database has each under the same condition (comparing metadata does not look at it), on both databases."""
+    partial = {str(one.name): one for table in metadata.tables.values() for one in table.indexes if isinstance(one, Partial)}
+    if ledger.engine.dialect.name == "sqlite":
+        query = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'")
+    else:
+        query = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexdef LIKE '% WHERE %'")
+    there = {name: _plain(made) for name, made in ledger.read_now(lambda connection: connection.execute(query).all())}
+    assert there == {name: _plain(f" WHERE {one.where}") for name, one in partial.items()}
+    for one in partial.values():
+        for dialect in (ledger.engine.dialect, postgresql.dialect()):  # type: ignore[no-untyped-call]
+            assert str(CreateIndex(one).compile(dialect=dialect)).endswith(f" WHERE {one.where}")
+
+
+def _plain(made: str) -> str:
+    """The condition of an index, without what PostgreSQL writes into it."""
+    return made.partition(" WHERE ")[2].replace("(", "").replace(")", "").replace("::text", "")
 
 
 def test_a_difference_is_found_and_named(own: Ledger) -> None:

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 HOUR = "tests/acceptance/test_operators_hour.py::test_every_question_is_answered_by_one_command"
+LOADED = "tests/commands/test_loaded.py"
 
 MUTANTS = (
     Mutant(
@@ -60,5 +61,37 @@ MUTANTS = (
         old="if open or not retries.of(connection, one.trace))",
         new="if open or True)",
         tests=("tests/commands/test_status.py::test_what_it_names_has_a_runbook_that_can_be_printed",),
+    ),
+    Mutant(
+        name="every-command-loaded",
+        promise="A command line loads the module of its command, and of no other.",
+        file="starter.py",
+        old="_modules_of(cmd_name) or tuple(COMMANDS)",
+        new="tuple(COMMANDS)",
+        tests=(f"{LOADED}::test_a_command_that_reads_loads_what_it_needs",),
+    ),
+    Mutant(
+        name="asked-for-nothing",
+        promise="Temporal is not asked for a project whose runs have all ended.",
+        file="commands/look/runs.py",
+        old="asks = project is None or any(",
+        new="asks = True or any(",
+        tests=(f"{LOADED}::test_a_command_that_reads_loads_what_it_needs",),
+    ),
+    Mutant(
+        name="condition-of-one-database",
+        promise="A partial index has its condition on both databases.",
+        file="ledger/tables/columns.py",
+        old='for dialect in ("sqlite", "postgresql"):',
+        new='for dialect in ("sqlite",):',
+        tests=("tests/ledger/test_migrate.py::test_partial_indexes_have_the_conditions_of_the_code",),
+    ),
+    Mutant(
+        name="garbage-left",
+        promise="A worker collects garbage as usual once it has started.",
+        file="worker.py",
+        old="    gc.set_threshold(*COLLECTS)",
+        new="    pass",
+        tests=(f"{LOADED}::test_a_worker_collects_garbage_once_it_works",),
     ),
 )

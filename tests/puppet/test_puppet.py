@@ -221,7 +221,7 @@ def test_the_places_name_what_the_value_stands_in() -> None:
 
 def test_every_argument_of_every_adapter_is_weighed(tmp_path: Path) -> None:
     """A new argument is a sink, keyed by the operator, or prose: somebody has to say which."""
-    from contracts.effects import ARGUMENTS
+    from contracts.effects.every import ARGUMENTS
     from contracts.sinks import KEYED, PROSE, SINKS
 
     del tmp_path

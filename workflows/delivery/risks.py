@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from contracts.delivery.change import Frozen
 from contracts.delivery.testing import TestReport
 from contracts.outside import as_taint
+from contracts.repositories import RiskKind
 from contracts.risk import HIGH, MEDIUM, Circumstances, Sign
-from contracts.risky_paths import LEVELS, WHY, RiskKind, risks_of
+from contracts.risky_paths import LEVELS, WHY, risks_of
 from workflows.delivery.name_facts import name_risks
 from workflows.delivery.proof_facts import proof_risks
 

@@ -22,7 +22,7 @@ from activities.git import Mirrors
 from activities.sandbox import Sandbox
 from contracts.actions import Deliver, Receipt
 from contracts.base import sha256
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.effects.targets import Target
 from contracts.intents import Arguments, Intent
 from ledger import actions, artifacts, feed

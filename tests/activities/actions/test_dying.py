@@ -12,7 +12,7 @@ from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 
 from contracts.base import sha256
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.intents import Intent
 from ledger import actions
 from ledger.db import now_us

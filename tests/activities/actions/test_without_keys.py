@@ -11,7 +11,7 @@ from activities.actions.every import adapters
 from activities.actions.git_push import GitPushAdapter
 from activities.git import Mirrors
 from activities.sandbox import Sandbox
-from contracts.effects import ARGUMENTS
+from contracts.effects.every import ARGUMENTS
 from contracts.effects.targets import Target
 from contracts.errors import Misconfigured
 from ledger.db import Ledger
