@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 
 import config
@@ -13,7 +14,7 @@ from contracts.delivery.run import DeliveryReport
 from ledger import runs
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
-from tests import scripts
+from tests import depth, scripts
 from tests.faults.looking import asked
 from tests.faults.record import record, sound
 from tests.ledger.releases import newer_release
@@ -82,6 +83,7 @@ WAYS: dict[str, Callable[[Stack, Run], Awaitable[None]]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["postgresql", *depth.soak("sqlite")], indirect=True)
 async def test_deliveries_of_every_kind_outlive_a_migration_and_their_worker(
     client: Client, tmp_path: Path, empty_url: str
 ) -> None:

@@ -47,6 +47,7 @@ def pooled_url(pooler: Postgres, postgres: Postgres) -> Iterator[str]:
     postgres.drop(name)
 
 
+@pytest.mark.parametrize("pooler", ["transaction", *depth.soak("session")], indirect=True)
 async def test_deliveries_at_once_pay_each_call_once(client: Client, tmp_path: Path, pooled_url: str) -> None:
     """Several runs by one worker, with a model that costs money: as many paid calls as requests, and none is lost."""
     script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
