@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -60,15 +59,13 @@ def program(module: str = STARTER, root: Path = ROOT) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(ROOT / "tests" / "forked.py"), str(folder / "socket"))
 
 
-def script(place: Path, real: Sequence[str] = (), root: Path = ROOT) -> Path:
-    """Make `place` a program that shells start as `baton`. `real`: commands that are left to the installed one.
+def script(place: Path, root: Path = ROOT) -> Path:
+    """Make `place` a program that shells start as `baton`. What it starts in the background outlives it, as always.
 
-    `root`: a copy of the repository in place of the installed one.
+    `root`: the repository whose code it is.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    installed = Path(sys.prefix) / "bin" / "baton" if root == ROOT else f"{sys.executable} {root / 'starter.py'}"
-    cases = "".join(f'{name}) exec {installed} "$@" ;;\n' for name in real)
-    place.write_text(f'#!/bin/sh\ncase "$1" in\n{cases}*) exec {" ".join(program(root=root))} "$@" ;;\nesac\n')
+    place.write_text(f'#!/bin/sh\nexec {" ".join(program(root=root))} "$@"\n')
     place.chmod(0o755)
     return place
 

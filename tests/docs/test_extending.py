@@ -48,7 +48,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def _variables(machine: Machine) -> dict[str, str]:
     """What the page's reader has set: the copy's own `baton`, and models that play what stands here."""
-    shim = forks.script(machine.here / "bin" / "baton", ("up",), machine.here)
+    shim = forks.script(machine.here / "bin" / "baton", machine.here)
     return {
         "PATH": f"{shim.parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         "HOME": str(machine.folder),

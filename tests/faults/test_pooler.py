@@ -92,7 +92,7 @@ async def test_a_pooler_that_dies_costs_no_second_call(
         first = another()
         known = {"agents": paid.copied(tmp_path / "agents"), "openai_base_url": server.openai_url}
         url = Postgres(place, first.pid).url(name)
-        async with stack(client, tmp_path / "state", ledger_url=url, **known) as running:
+        async with stack(client, tmp_path / "state", check=QUICK, ledger_url=url, **known) as running:
             origin = sample(tmp_path / "sample")
             run = await running.deliver(origin, branch="pooled")
             writing = held(running, "writer", "openai")
