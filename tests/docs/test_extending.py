@@ -63,7 +63,8 @@ def _variables(machine: Machine) -> dict[str, str]:
 def _leave_out_histories(folder: Path) -> None:
     """The page's changes meet the longest saved history of each workflow; the code as it is meets all in `tests/replay`."""
     longest_first = sorted(HISTORIES, key=lambda path: path.stat().st_size, reverse=True)
-    for path in set(HISTORIES) - set(depth.of_each_kind(longest_first, workflow_type)):
+    kept = depth.of_each_kind(longest_first, workflow_type)
+    for path in set(HISTORIES) - set(kept):
         (folder / path.relative_to(ROOT)).unlink()
 
 
