@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -43,12 +42,15 @@ WARM = ("alembic.command", "genai_prices", "sqlalchemy.dialects.sqlite", "tempor
 
 
 @functools.cache
-def program(module: str = STARTER) -> tuple[str, ...]:
-    """How to start the client; the first call for a module starts its warm process, which ends with this one."""
+def program(module: str = STARTER, root: Path = ROOT) -> tuple[str, ...]:
+    """How to start the client; the first call for a module starts its warm process, which ends with this one.
+
+    `root`: the repository whose code it is, as that is at the first call.
+    """
     folder = Path(tempfile.mkdtemp(prefix="baton-forks-"))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "TEMPORAL_"))}
     command = (sys.executable, "-m", "tests.forks", str(folder / "socket"), module)
-    how = {"cwd": folder, "env": clean | {"PYTHONPATH": str(ROOT)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    how = {"cwd": folder, "env": clean | {"PYTHONPATH": str(root)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     running = contextlib.ExitStack()
     warm = running.enter_context(children.started(*command, **how))
     atexit.register(_end, warm, running, folder, os.getpid())
@@ -57,11 +59,13 @@ def program(module: str = STARTER) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(ROOT / "tests" / "forked.py"), str(folder / "socket"))
 
 
-def script(place: Path, real: Sequence[str] = ()) -> Path:
-    """Make `place` a program that shells start as `baton`. `real`: commands that are left to the installed one."""
+def script(place: Path, root: Path = ROOT) -> Path:
+    """Make `place` a program that shells start as `baton`. What it starts in the background outlives it, as always.
+
+    `root`: the repository whose code it is.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    installed = "".join(f'{name}) exec {Path(sys.prefix) / "bin" / "baton"} "$@" ;;\n' for name in real)
-    place.write_text(f'#!/bin/sh\ncase "$1" in\n{installed}*) exec {" ".join(program())} "$@" ;;\nesac\n')
+    place.write_text(f'#!/bin/sh\nexec {" ".join(program(root=root))} "$@"\n')
     place.chmod(0o755)
     return place
 

@@ -66,14 +66,16 @@ class Hour:
         async def look() -> dict[str, Any] | None:
             nonlocal last
             found = await self.baton.live(*command, "--json")
+            last = found.out
+            if not (found.out and right(found.json)):
+                return None
             shown = await self.baton.live(*command)
             text = " ".join(f"{shown.out} {shown.err}".split())
-            last = f"{found.out}\n{text}"
-            there = bool(found.out and right(found.json)) and all(one in text for one in said)
-            return found.json if there else None
+            last += f"\n{text}"
+            return found.json if all(one in text for one in said) else None
 
         try:
-            return await until(look, f"`baton {' '.join(command)}` said {said}")
+            return await until(look, f"`baton {' '.join(command)}` said {said}", every=0.5)
         except AssertionError as error:
             raise AssertionError(f"{error}; it said:\n{last}") from None
 

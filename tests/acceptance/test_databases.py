@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowHandle
 
 import config
@@ -13,7 +14,7 @@ from contracts.delivery.run import DeliveryReport
 from ledger import runs
 from ledger.db import Ledger
 from ledger.migrate import standing, upgrade
-from tests import scripts
+from tests import depth, scripts
 from tests.faults.looking import asked
 from tests.faults.record import record, sound
 from tests.ledger.releases import newer_release
@@ -25,6 +26,8 @@ OLD = "    return int(cents * (100 - percent) / 100)\n"
 NEW = "    return (cents * (100 - percent) + 50) // 100\n"
 WRONG = "    return cents + 1\n"
 LINE = "Prices are whole cents.\n"
+CHECK = "python -c 'from shop.pricing import discounted; assert discounted(999, 50) in (499, 500)'"
+"""In a moment: what is right, rounded either way; `WRONG` is neither."""
 FIX = edit("shop/pricing.py", OLD, NEW)
 
 Run = WorkflowHandle[Any, DeliveryReport]
@@ -82,6 +85,7 @@ WAYS: dict[str, Callable[[Stack, Run], Awaitable[None]]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["postgresql", *depth.soak("sqlite")], indirect=True)
 async def test_deliveries_of_every_kind_outlive_a_migration_and_their_worker(
     client: Client, tmp_path: Path, empty_url: str
 ) -> None:
@@ -102,7 +106,7 @@ async def test_deliveries_of_every_kind_outlive_a_migration_and_their_worker(
     )
     ledger = Ledger(empty_url, settings.artifacts)
     upgrade(ledger)
-    stack = Stack(client, settings, ledger, None)  # type: ignore[arg-type]  # its parts are in the other process
+    stack = Stack(client, settings, ledger, None, CHECK)  # type: ignore[arg-type]  # its parts are in the other process
     with Worker(client, settings, tmp_path / "worker.log") as worker, contextlib.closing(ledger):
         started = {way: await stack.deliver(origin, instruction=f"go {way}", branch=way) for way in WAYS}
         people = [asyncio.create_task(decide(stack, started[way])) for way, decide in WAYS.items()]

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from commands.demo.demo import SAMPLE
 from contracts.conversation import ModelReply
 from ledger.tables import reservation, turn
+from tests import depth
 from tests.stack import QUICK, git, sample, stack
 from tests.wire.formats import write_reply
 from tests.wire.plays import Play, Seen
@@ -188,7 +189,11 @@ class VendorServer(WireServer):
         return replace(play, body=body, headers={"content-encoding": "gzip"} if isinstance(body, bytes) else {})
 
 
-@pytest.mark.parametrize("name", VENDORS)
+SPEAKS = depth.of_each_kind(("Gemini", *VENDORS), lambda name: VENDORS[name].speaks)
+"""A session of two turns with each of them, and others, is in `tests/wire/test_vendor_sessions.py`."""
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(SPEAKS))
 async def test_a_delivery_at_a_vendor(client: Client, tmp_path: Path, name: str) -> None:
     """The first call fails as it does there, and costs nothing; then the change is planned, written, tested and pushed."""
     vendor, origin = VENDORS[name], sample(tmp_path / "sample")

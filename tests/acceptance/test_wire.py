@@ -10,7 +10,8 @@ from temporalio.client import Client
 
 from commands.demo.demo import SAMPLE
 from ledger.tables import turn
-from tests.stack import git, sample, stack
+from tests import depth
+from tests.stack import QUICK, git, sample, stack
 from tests.wire.book import Book, BookPrice, by_key, read_book
 from tests.wire.server import WireServer
 
@@ -22,9 +23,10 @@ PRICES = {
 
 CLIENTS = [
     ("anthropic", "anthropic:claude-sonnet-5-5", "auto"),
-    ("openai", "openai:gpt-6.1-terra", "chat"),
     ("openai", "openai:gpt-6.1-terra", "responses"),
+    *depth.soak(("openai", "openai:gpt-6.1-terra", "chat")),
 ]
+"""Most vendors of `test_vendors.py` speak Chat Completions."""
 
 
 @pytest.mark.parametrize(("provider", "model", "api"), CLIENTS)
@@ -35,7 +37,7 @@ async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider
         url = server.openai_url if provider == "openai" else server.url
         settings: dict[str, Any] = {f"{provider}_base_url": url, f"{provider}_api_key": SecretStr("test-key")}
         settings |= {"model": model, "openai_api": api, "providers": {provider: {"vendor": provider}}}
-        async with stack(client, tmp_path / "state", **settings) as running:
+        async with stack(client, tmp_path / "state", check=QUICK, **settings) as running:
             run = await running.deliver(origin, branch="wire")
             await running.approve(run, "plan")
             await running.approve(run, "change")
@@ -50,6 +52,10 @@ async def test_a_delivery_over_the_wire(client: Client, tmp_path: Path, provider
     assert report.usd_micros == sum(row.usd_micros for row in rows)
 
 
+@depth.deep(
+    "tests/acceptance/test_vendors.py::test_a_delivery_at_a_vendor",
+    "tests/wire/test_capabilities.py::test_a_server_of_ones_own_gets_the_tools_first_and_the_schema_for_the_last_turn",
+)
 async def test_a_delivery_at_a_server_that_calls_no_tool_beside_a_schema(client: Client, tmp_path: Path) -> None:
     """An endpoint of one's own, a table and nothing else: no request has both, and the files are read before the plan."""
     origin = sample(tmp_path / "sample")

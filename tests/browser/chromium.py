@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from ledger import signed_in
 from ledger.db import Ledger
-from tests import children
+from tests import children, depth
 from tests.stack import until
 
 HOW = "install it (Debian: apt-get install chromium) or put chromium on the PATH"
@@ -23,7 +23,8 @@ NARROW = 1000
 """Pixels across a picture that a page of the docs shows."""
 
 PICTURES = "TESTS_PICTURES"
-"""Environment variable: the folder that screenshots go to. Without it they go where pytest keeps a test's files."""
+"""Environment variable: the folder that screenshots go to. Without it `make soak` keeps them where pytest keeps a test's files,
+and `make test` takes none."""
 
 
 def program() -> Path | None:
@@ -69,7 +70,7 @@ class Person:
 
     page: Page
     base: str
-    pictures: Path
+    pictures: Path | None
     complaints: list[str] = field(default_factory=list)
 
     async def open(self, path: str) -> None:
@@ -100,7 +101,7 @@ class Person:
             await self.page.goto(self.page.url)
             return None
 
-        await until(said, f"{self.page.url} says {text!r}")
+        await until(said, f"{self.page.url} says {text!r}", every=0.5)
 
     async def gone(self, text: str) -> None:
         """Load the page again until it does not say this any more."""
@@ -111,15 +112,18 @@ class Person:
             await self.page.goto(self.page.url)
             return None
 
-        await until(unsaid, f"{self.page.url} does not say {text!r} any more")
+        await until(unsaid, f"{self.page.url} does not say {text!r} any more", every=0.5)
 
     async def picture(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
-        await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+        if self.pictures is not None:
+            await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
 
     async def both_themes(self, name: str, height: int, below: str = "") -> None:
         """Keep a part of the page, so many pixels high, in both themes (`NAME-dark`); the light one stays. `below`: it begins
         at the first element with this selector."""
+        if self.pictures is None:
+            return
         await self.page.set_viewport_size({"width": NARROW, "height": height})
         box = await self.page.locator(below).first.bounding_box() if below else None
         clip: Any = {"x": 0, "y": box["y"] if box else 0, "width": NARROW, "height": height}
@@ -133,8 +137,9 @@ async def looking(
     browser: Browser, web: Console, folder: Path, person: str | None = "olga", **options: Any
 ) -> AsyncIterator[Person]:
     """Somebody in a browser of their own, signed in by a link; None: nobody is. `options` are Playwright's for the context."""
-    pictures = Path(os.environ.get(PICTURES) or folder)
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = Path(os.environ.get(PICTURES) or folder) if PICTURES in os.environ or depth.SOAK else None
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options)
     context.set_default_timeout(PATIENCE_MS)
     try:

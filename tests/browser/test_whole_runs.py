@@ -14,7 +14,7 @@ import config
 from contracts.gates import GateView
 from ledger import decision_outbox, gates
 from ledger.db import Ledger
-from tests import scripts
+from tests import depth, scripts
 from tests.activities.actions.servers import web
 from tests.activities.support.places import ticket
 from tests.browser.chromium import Person, looking
@@ -47,6 +47,10 @@ async def _says(somebody: Person, view: GateView, button: str, **fields: str) ->
     assert "confirmed" in await somebody.text()
 
 
+@depth.deep(
+    "tests/browser/test_delivery.py::test_a_delivery_is_driven_whole_from_the_console",
+    "tests/workflows/test_review_further.py::test_a_pull_request_is_reviewed_and_commented_on",
+)
 async def test_a_review_is_driven_whole_from_the_console(
     start: Start, client: Client, browser: Browser, tmp_path: Path
 ) -> None:
@@ -74,6 +78,10 @@ async def test_a_review_is_driven_whole_from_the_console(
     assert "A price runs as code" in written["body"]
 
 
+@depth.deep(
+    "tests/browser/test_delivery.py::test_a_delivery_is_driven_whole_from_the_console",
+    "tests/console/test_gate.py::test_a_draft_is_reported_with_its_reference",
+)
 async def test_a_support_ticket_is_driven_whole_from_the_console(client: Client, browser: Browser, tmp_path: Path) -> None:
     """The refund is made by a person, who says so with the bank's number; the reply goes out once, when it is approved."""
     async with answering(client, tmp_path) as (stack, shop, server):

@@ -18,7 +18,7 @@ from ledger import actions, gates, identity, runs
 from ledger.db import Connection, Ledger
 from ledger.migrate import upgrade
 from ledger.tables import decision, gate, run
-from tests import processes, scripts
+from tests import depth, processes, scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Serve, asking
 from tests.ledger.conftest import empty_url, kind
 from tests.stack import Stack, dev_server, git, result_of, stack, until
@@ -106,6 +106,7 @@ async def test_doctor_names_a_queue_that_two_ledgers_share(baton: Baton, serve: 
             assert f"with ledger {other.parts.ledger_id}, and this ledger is {running.parts.ledger_id}" in said
 
 
+@pytest.mark.parametrize("kind", ["sqlite", *depth.soak("postgresql")], indirect=True)
 async def test_a_run_of_another_ledger_is_left_alone(
     client: Client, tmp_path: Path, origin: Path, kind: str, empty_url: str
 ) -> None:

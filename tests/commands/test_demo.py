@@ -164,14 +164,19 @@ def test_a_real_model_needs_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("at", ["its server starts", *soak("a gate")])
 @pytest.mark.parametrize("number", [signal.SIGINT, *soak(signal.SIGTERM, signal.SIGHUP)], ids=lambda number: number.name)
-def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals, at: str) -> None:
     """Ctrl-C, `kill` and a closed terminal end it, however often they come: no process and no traceback.
 
     `test_interrupts.py` has each of them come first.
     """
     with at_terminal(tmp_path) as screen:
-        screen.until("Approve plan-1 as")
+        if at == "a gate":
+            screen.until("Approve plan-1 as")
+            assert (state_in(tmp_path) / "ledger.db").exists()
+        else:
+            children.until(lambda: _left_running(tmp_path) == ["server"], "the demo has started its server")
         screen.process.send_signal(number)
         screen.until("Stopping the demo")
         for another in (number, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -182,7 +187,6 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, number:
     assert code == 130
     assert "Traceback" not in screen.text
     assert _left_running(tmp_path) == []
-    assert (state_in(tmp_path) / "ledger.db").exists()
 
 
 def test_a_report_steers_no_terminal(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def latin_1(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     return {"LOCPATH": str(folder), "LC_ALL": "de_DE.ISO-8859-1", "LANG": "de_DE.ISO-8859-1"}
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("encoding", ["latin-1", *depth.soak("ascii")])
 def test_characters_that_do_not_fit_are_replaced(baton: Baton, begin: Begin, latin_1: Mapping[str, str], encoding: str) -> None:
     """A terminal that lacks a character shows another in its place; JSON has an escape and loses none."""
     run = begin(input={"instruction": INSTRUCTION})
@@ -67,8 +67,8 @@ def test_characters_that_do_not_fit_are_replaced(baton: Baton, begin: Begin, lat
 
 def test_files_of_ours_are_read_as_utf_8_everywhere(baton: Baton, latin_1: Mapping[str, str]) -> None:
     """The digests of agents that were released are the same in a locale that is not UTF-8, and what they say is as written."""
-    command = [sys.executable, str(ROOT / "starter.py"), "agents", "show", "planner", "--json"]
-    here, there = ran(command), ran(command, env={**os.environ, **latin_1})
+    command = ("agents", "show", "planner", "--json")
+    here, there = baton(*command), ran([sys.executable, str(ROOT / "starter.py"), *command], env={**os.environ, **latin_1})
     assert (here.code, there.code) == (0, 0), there.err
     assert json.loads(here.out) == json.loads(there.out)
 
@@ -99,8 +99,11 @@ def test_an_output_that_is_full_is_said(baton: Baton) -> None:
         assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("whose", ["another user's", "read-only"])
-def test_a_folder_that_this_user_may_not_use_is_named(baton: Baton, tmp_path: Path, whose: str) -> None:
+FOLDERS = [("another user's", "runs"), ("read-only", "up"), *depth.soak(("another user's", "up"), ("read-only", "runs"))]
+
+
+@pytest.mark.parametrize(("whose", "command"), FOLDERS)
+def test_a_folder_that_this_user_may_not_use_is_named(baton: Baton, tmp_path: Path, whose: str, command: str) -> None:
     """State of somebody else, or without the right to write: exit 2, which folder, which user, what to do."""
     folder = tmp_path / "theirs"
     folder.mkdir()
@@ -110,12 +113,11 @@ def test_a_folder_that_this_user_may_not_use_is_named(baton: Baton, tmp_path: Pa
     else:
         folder.chmod(0o500)
     try:
-        for arguments in (("runs",), ("up",)):
-            done = ran(as_ordinary_user(*arguments), env={**os.environ, "BATON_STATE": str(folder)})
-            assert done.code == 2, done.err
-            assert str(folder) in done.err
-            assert "user " in done.err
-            assert "unexpected" not in done.err
+        done = ran(as_ordinary_user(command), env={**os.environ, "BATON_STATE": str(folder)})
+        assert done.code == 2, done.err
+        assert str(folder) in done.err
+        assert "user " in done.err
+        assert "unexpected" not in done.err
     finally:
         folder.chmod(0o700)
 
@@ -162,7 +164,7 @@ def test_a_port_for_root_alone_is_named(baton: Baton) -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     if first == 0:
         pytest.skip("on this machine every user may have every port")
-    for ports in (("--port", str(first - 1)), ("--port", "7400", "--ui-port", str(first - 1))):
+    for ports in (("--port", "7400", "--ui-port", str(first - 1)), *depth.soak(("--port", str(first - 1)))):
         done = ran(as_ordinary_user("up", *ports))
         assert (done.code, f"port {first - 1} is for root alone" in done.err) == (2, True), done.err
 
@@ -172,9 +174,16 @@ PACKAGES = ("commands", "agents", "workflows", "tests")
 
 
 INSTALLED = ("typing_extensions", "yaml", "pydantic", "sqlalchemy", "structlog", "typer", "rich", "temporalio")
+THEIRS = {
+    "all": [(name, f"{name}/__init__.py") for name in PACKAGES] + [(name, f"{name}.py") for name in (*MODULES, *INSTALLED)],
+    "modules": [(name, f"{name}.py") for name in (*MODULES, *PACKAGES)],
+    "packages": [(name, f"{name}/__init__.py") for name in (*MODULES, *PACKAGES)],
+    "installed": [(name, f"{name}.py") for name in INSTALLED],
+}
+"""What somebody else has of the same names, and in which file."""
 
 
-@pytest.mark.parametrize("kind", ["modules", "packages", "installed"])
+@pytest.mark.parametrize("kind", ["all", *depth.soak("modules", "packages", "installed")])
 def test_a_pythonpath_hides_nothing_of_ours(baton: Baton, tmp_path: Path, kind: str) -> None:
     """Neither modules and packages of the same names in a PYTHONPATH are what `baton` loads, nor those in the folder.
 
@@ -182,12 +191,9 @@ def test_a_pythonpath_hides_nothing_of_ours(baton: Baton, tmp_path: Path, kind: 
     """
     for folder in (tmp_path / "theirs", baton.folder):
         folder.mkdir(exist_ok=True)
-        for name in INSTALLED if kind == "installed" else (*MODULES, *PACKAGES):
-            if kind != "packages":
-                (folder / f"{name}.py").write_text("raise SystemExit('somebody else was asked')\n")
-            else:
-                (folder / name).mkdir()
-                (folder / name / "__init__.py").write_text("raise SystemExit('somebody else was asked')\n")
+        for name, file in THEIRS[kind]:
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(f"raise SystemExit('somebody else was asked for {name}')\n")
     for arguments in (("runs",), ("agents", "list", "--json")):
         done = ran([BATON, *arguments], env={**os.environ, "PYTHONPATH": str(tmp_path / "theirs")})
         assert done.code == 0, done.err

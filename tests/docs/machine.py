@@ -27,9 +27,6 @@ SUBSTITUTIONS = (
 )
 """How a block's lines are run where they cannot be run as they stand."""
 
-REAL = ("up", "down", "demo")
-"""Commands that are the installed program here, too: they start and end processes. The others are forks of one."""
-
 KEPT = """touch {file}
 . {file}
 {script}
@@ -111,7 +108,7 @@ def set_up(folder: Path, *, keyless: bool = False) -> Machine:
     wheels = wheelhouse(folder / "wheels")
     machine.variables = {
         "HOME": str(folder / "home"),
-        "PATH": f"{forks.script(folder / 'bin' / 'baton', REAL).parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{forks.script(folder / 'bin' / 'baton').parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "TEMPORAL_ADDRESS": f"127.0.0.1:{machine.port}",
         "BATON_MODEL": "scripted:pages",

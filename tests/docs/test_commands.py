@@ -1,7 +1,7 @@
 """The commands in the pages do what the pages say, on a real server with a real worker."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -34,20 +34,28 @@ DEMO = [block for block in blocks(ROOT / "README.md") if block.mark == "output o
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Journey], Machine]]:
-    """One machine for all blocks of a journey, made when first asked for. What they started is ended by its process id."""
+    """One machine for all blocks of a journey, made when first asked for: then nothing runs any more on those before it.
+
+    What they started is ended by its process id.
+    """
     made: dict[Journey, Machine] = {}
 
     def machine_of(journey: Journey) -> Machine:
         if journey not in made:
+            _stop(made.values())
             made[journey] = set_up(tmp_path_factory.mktemp("machine"), keyless=journey == ANSWERING)
         return made[journey]
 
     try:
         yield machine_of
     finally:
-        for machine in made.values():
-            for name in processes.PARTS:
-                processes.stop(machine.state, name)
+        _stop(made.values())
+
+
+def _stop(machines: Iterable[Machine]) -> None:
+    for machine in machines:
+        for name in processes.PARTS:
+            processes.stop(machine.state, name)
 
 
 @pytest.mark.parametrize(("journey", "block"), STEPS)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from commands import processes
-from tests import scripts
+from tests import depth, forks, scripts
 from tests.docs.machine import Machine
 from tests.docs.pages import ROOT, Block, blocks
 from tests.ports import reserved
+from tests.replay.test_saved import HISTORIES, workflow_type
 from tests.scripts import answer, says
 
 PAGE = blocks(ROOT / "docs" / "extending.md")
@@ -36,6 +37,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             _write(made.here, block)
         if block.mark == "edit":
             _edit(made.here, block)
+    _leave_out_histories(made.here)
     made.variables = _variables(made)
     try:
         yield made
@@ -46,10 +48,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def _variables(machine: Machine) -> dict[str, str]:
     """What the page's reader has set: the copy's own `baton`, and models that play what stands here."""
-    shim = machine.here / "bin" / "baton"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{machine.here / "starter.py"}" "$@"\n')
-    shim.chmod(0o755)
+    shim = forks.script(machine.here / "bin" / "baton", machine.here)
     return {
         "PATH": f"{shim.parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         "HOME": str(machine.folder),
@@ -59,6 +58,14 @@ def _variables(machine: Machine) -> dict[str, str]:
         "BATON_MODEL": "scripted:page",
         "BATON_SCRIPT": str(scripts.save(machine.folder / "script.yaml", *MODELS)),
     }
+
+
+def _leave_out_histories(folder: Path) -> None:
+    """The page's changes meet the longest saved history of each workflow; the code as it is meets all in `tests/replay`."""
+    longest_first = sorted(HISTORIES, key=lambda path: path.stat().st_size, reverse=True)
+    kept = depth.of_each_kind(longest_first, workflow_type)
+    for path in set(HISTORIES) - set(kept):
+        (folder / path.relative_to(ROOT)).unlink()
 
 
 def _write(folder: Path, block: Block) -> None:

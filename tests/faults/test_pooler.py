@@ -47,6 +47,7 @@ def pooled_url(pooler: Postgres, postgres: Postgres) -> Iterator[str]:
     postgres.drop(name)
 
 
+@pytest.mark.parametrize("pooler", ["transaction", *depth.soak("session")], indirect=True)
 async def test_deliveries_at_once_pay_each_call_once(client: Client, tmp_path: Path, pooled_url: str) -> None:
     """Several runs by one worker, with a model that costs money: as many paid calls as requests, and none is lost."""
     script = scripts.save(tmp_path / "script.yaml", PLANNER, writer("fix", FIX), a_tester())
@@ -91,7 +92,7 @@ async def test_a_pooler_that_dies_costs_no_second_call(
         first = another()
         known = {"agents": paid.copied(tmp_path / "agents"), "openai_base_url": server.openai_url}
         url = Postgres(place, first.pid).url(name)
-        async with stack(client, tmp_path / "state", ledger_url=url, **known) as running:
+        async with stack(client, tmp_path / "state", check=QUICK, ledger_url=url, **known) as running:
             origin = sample(tmp_path / "sample")
             run = await running.deliver(origin, branch="pooled")
             writing = held(running, "writer", "openai")

@@ -288,3 +288,7 @@ ANOMALIES: Mapping[str, Anomaly] = {
     "run terminated in Temporal": Anomaly("alert-run-ended", a_terminated_run, it_is_done_again),
 }
 """Every anomaly, by what people call it."""
+
+IN_THE_BROWSER = ("no worker", "duplicate ticket", "run terminated in Temporal")
+"""Those that `make test` has settled in the console, each on a page of its own; the others by commands. `make soak` has each
+both ways."""

@@ -29,8 +29,6 @@ from tests.wire.server import WireServer
 from tests.workflows.test_act import POLICY
 
 Run = WorkflowHandle[Any, Any]
-REAL = ("up", "down")
-"""Commands that are the installed program: they start and end processes. The others are forks of one."""
 
 
 @dataclass
@@ -137,7 +135,7 @@ def _machine(folder: Path, ports: Mapping[str, int], own: Path) -> Machine:
     )
     machine.variables = {
         "HOME": str(folder / "home"),
-        "PATH": f"{forks.script(folder / 'bin' / 'baton', REAL).parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{forks.script(folder / 'bin' / 'baton').parent}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "TEMPORAL_ADDRESS": f"127.0.0.1:{machine.port}",
         "BATON_AGENTS": str(own),

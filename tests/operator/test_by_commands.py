@@ -2,25 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
-from tests.operator.anomalies import ANOMALIES, Planted
+from tests import depth
+from tests.operator.anomalies import ANOMALIES, IN_THE_BROWSER, Planted
 from tests.operator.book import filled, proven, steps
-from tests.operator.house import House, house
-from tests.ports import reserved
+from tests.operator.house import House
 from tests.stack import until
 
 BESIDE: Mapping[str, tuple[str, ...]] = {"alert-condemned": ("gate-held",)}
 """The runbooks to which a runbook sends its reader for a part of what is to be done."""
-
-
-@pytest.fixture(scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """One installation for all of them."""
-    async with house(tmp_path_factory.mktemp("operator"), {"port": reserved(), "ui_port": reserved()}) as running:
-        yield running
 
 
 async def seen(running: House, planted: Planted, runbook: str) -> str:
@@ -33,7 +26,7 @@ async def seen(running: House, planted: Planted, runbook: str) -> str:
     return await until(look, f"{planted.shown!r} was shown with `baton runbook {runbook}`", every=1.0)
 
 
-@pytest.mark.parametrize("name", ANOMALIES)
+@pytest.mark.parametrize("name", [name for name in ANOMALIES if depth.SOAK or name not in IN_THE_BROWSER])
 async def test_an_operator_finds_and_settles_it_by_the_book(home: House, name: str) -> None:
     """It is shown with its runbook; the runbook's own commands, with what is seen filled in, settle it."""
     anomaly = ANOMALIES[name]

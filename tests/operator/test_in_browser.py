@@ -6,19 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from tests import depth
 from tests.browser import chromium
 from tests.browser.chromium import Person, looking
-from tests.operator.anomalies import ANOMALIES, Planted
-from tests.operator.house import House, house
-from tests.ports import reserved
+from tests.operator.anomalies import ANOMALIES, IN_THE_BROWSER, Planted
+from tests.operator.house import House
 from tests.stack import until
-
-
-@pytest.fixture(scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """One installation for all of them; `baton up` has started its console."""
-    async with house(tmp_path_factory.mktemp("browser"), {"port": reserved(), "ui_port": reserved()}) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +127,7 @@ IN_THE_CONSOLE: Mapping[str, Settle] = {
 }
 
 
-@pytest.mark.parametrize("name", ANOMALIES)
+@pytest.mark.parametrize("name", ANOMALIES if depth.SOAK else IN_THE_BROWSER)
 async def test_an_operator_finds_it_in_the_console_and_settles_it(
     home: House, browser: Browser, tmp_path: Path, name: str
 ) -> None:
