@@ -12,7 +12,7 @@ import worker_parts
 from contracts.errors import Misconfigured
 from contracts.money import Ceilings, Levels
 from ledger.db import Ledger
-from ledger.migrate import upgrade
+from tests import ledgers
 from tests.children import PATIENCE
 
 
@@ -95,7 +95,7 @@ def test_a_paid_model_needs_every_level(level: str, tmp_path: Path) -> None:
     ceilings = Ceilings.model_validate({name: value for name, value in set_.items() if name != level})
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "artifacts")
     settings = config.load(ceilings=ceilings, openai_api_key="none")
-    upgrade(ledger)
+    ledgers.migrate(ledger)
     with pytest.raises(Misconfigured, match=rf"costs money and {level} is not set.*\[ceilings\] of baton\.toml"):
         worker_parts.build(settings, ledger)
     free = config.load(ceilings=ceilings, openai_base_url="http://127.0.0.1:1/v1", model="openai:local", model_free=True)

@@ -12,6 +12,7 @@ from ledger import manifest
 from ledger.db import Ledger
 from ledger.tables import metadata
 from tests.commands.conftest import Baton
+from tests.depth import of_each_kind
 
 ALTERED = (
     "UPDATE feed SET did = did || ' twice' WHERE seq = (SELECT min(seq) + 2 FROM feed)",
@@ -73,13 +74,15 @@ def the_record_is_whole(baton: Baton, run: str, folder: Path) -> None:
     assert baton("verify", run, "--digest", "0" * 64).code == 2
     assert "is there already" in baton("export", run, "-o", str(bundle)).err
     assert baton("verify", "--bundle", str(bundle)).code == 0
+    alone = of_each_kind(ALTERED, lambda statement: statement.split()[0])
     for statement in ALTERED:
         copy = folder / "altered.baton"
         shutil.copy(bundle, copy)
         with sqlite3.connect(copy) as connection:
             assert connection.execute(statement).rowcount > 0, f"nothing was altered by: {statement}"
-        found = baton("verify", "--bundle", str(copy))
-        assert found.code == 1, f"not found: {statement}\n{found.out}"
+        if statement in alone:
+            found = baton("verify", "--bundle", str(copy))
+            assert found.code == 1, f"not found: {statement}\n{found.out}"
         _say_that_it_is_so(copy)
         found = baton("verify", "--bundle", str(copy))
         assert found.code == 1, f"not found with a manifest of its own: {statement}\n{found.out}"

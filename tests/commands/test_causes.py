@@ -16,7 +16,7 @@ from ledger import gates
 from tests import scripts
 from tests.commands.conftest import CONVERSATIONS, Baton
 from tests.dates import well_before_midnight
-from tests.depth import soak
+from tests.depth import count, soak
 from tests.paid import PRICE, copied
 from tests.stack import Stack, result_of, sample, stack, until
 from tests.wire.server import WireServer
@@ -42,20 +42,21 @@ async def served(
 
 
 @pytest.mark.parametrize("fault", ["authentication", *soak("permission")])
-async def test_one_refused_key_in_five_runs_is_one_entry(baton: Baton, client: Client, tmp_path: Path, fault: Any) -> None:
-    """In `gates`, `models` and `doctor`, each with all five; one `models close` has all of them go on, in one's own name."""
+async def test_one_refused_key_in_several_runs_is_one_entry(baton: Baton, client: Client, tmp_path: Path, fault: Any) -> None:
+    """In `gates`, `models` and `doctor`, each with all of them; one `models close` has all of them go on, in one's own name."""
     async with served(client, baton, tmp_path) as (running, server):
+        many = count(2, soak=5)
         server.faults.set("test", fault)
         origin = sample(tmp_path / "sample")
-        runs = [await running.deliver(origin, check="true") for _ in range(5)]
+        runs = [await running.deliver(origin, check="true") for _ in range(many)]
         for run in runs:
             await running.gate(run, "stuck")
         names = {run.id for run in runs}
         listed = (await baton.live("gates", "--json")).json
         (cause,) = listed["causes"]
-        assert (set(cause["runs"]), len(listed["gates"])) == (names, 5)
+        assert (set(cause["runs"]), len(listed["gates"])) == (names, many)
         shown = (await baton.live("gates")).out
-        assert "5 runs" in shown.splitlines()[1]
+        assert f"{many} runs" in shown.splitlines()[1]
         assert len([line for line in shown.splitlines() if line.startswith("  baton ")]) == 1
         models = await baton.live("models", "--json")
         (breaker,) = [one for one in models.json["breakers"] if one["breaker"] in cause["names"]]
@@ -85,10 +86,11 @@ async def stuck_gates(running: Stack, runs: Sequence[WorkflowHandle[Any, Any]]) 
 async def test_one_empty_account_met_by_children_and_another_run_is_one_entry(
     baton: Baton, client: Client, tmp_path: Path
 ) -> None:
-    """Writers of two deliveries, and the planner of a third: one entry, one command, and all three go on by it."""
+    """Writers of deliveries, and the planner of another one: one entry, one command, and all go on by it."""
     origin, _ = change(tmp_path / "sample")
     async with served(client, baton, tmp_path, *HAPPY) as (running, server):
-        runs: list[WorkflowHandle[Any, Any]] = [await running.deliver(origin, check="true") for _ in range(2)]
+        many = count(1, soak=2)
+        runs: list[WorkflowHandle[Any, Any]] = [await running.deliver(origin, check="true") for _ in range(many)]
         views = [await running.gate(run, "plan") for run in runs]
         server.faults.set("test", "credit")
         for view in views:
@@ -98,7 +100,7 @@ async def test_one_empty_account_met_by_children_and_another_run_is_one_entry(
         async def all_asked() -> bool | None:
             return len({view.trace for view in await stuck_gates(running, runs)}) == len(runs) or None
 
-        await until(all_asked, "each of the three asks a person")
+        await until(all_asked, "each of them asks a person")
         listed = (await baton.live("gates", "--json")).json
         (cause,) = listed["causes"]
         assert set(cause["runs"]) == {run.id for run in runs}
@@ -110,7 +112,7 @@ async def test_one_empty_account_met_by_children_and_another_run_is_one_entry(
         assert (command[:3], command[-1]) == (["baton", "models", "close"], "-m")
         closed = await baton.live(*command[1:], "topped up", "--by", "maria", "--json")
         assert (closed.code, set(closed.json["gates"].values())) == (0, {"confirmed"}), closed.err
-        for run, gate in zip(runs, ("change-1", "change-1", "plan"), strict=True):
+        for run, gate in zip(runs, (*["change-1"] * many, "plan"), strict=True):
             await running.gate(run, gate)
             await run.cancel()
         assert (await baton.live("gates", "--json")).json["causes"] == []
@@ -123,18 +125,19 @@ async def test_two_causes_are_two_entries(baton: Baton, client: Client, tmp_path
     routes = "\n".join(["[classes]", *classes, *(f"{name} = {other}" for name in ("worker", "tester", "writer"))]) + "\n"
     async with served(client, baton, tmp_path, routes=routes) as (running, server):
         origin = sample(tmp_path / "sample")
-        writing = [await running.deliver(origin, check="true") for _ in range(2)]
+        each = count(1, soak=2)
+        writing = [await running.deliver(origin, check="true") for _ in range(each)]
         views = [await running.gate(run, "plan") for run in writing]
         for name in ("plans", "writes"):
             server.faults.set(name, "not_found")
-        planning = [await running.deliver(origin, check="true") for _ in range(2)]
+        planning = [await running.deliver(origin, check="true") for _ in range(each)]
         for view in views:
             await running.decide(view)
 
         async def all_asked() -> bool | None:
-            return len({view.trace for view in await stuck_gates(running, [*writing, *planning])}) == 4 or None
+            return len({view.trace for view in await stuck_gates(running, [*writing, *planning])}) == 2 * each or None
 
-        await until(all_asked, "each of the four asks a person")
+        await until(all_asked, "each of them asks a person")
         found = {tuple(one["names"]): set(one["runs"]) for one in (await baton.live("gates", "--json")).json["causes"]}
         assert found == {
             ("model:openai:plans",): {run.id for run in planning},

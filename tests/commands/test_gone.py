@@ -101,72 +101,71 @@ async def deleted(stack: Stack, origin: Path) -> Run:
 
 Ends = Callable[[Stack, Path], Awaitable[Run]]
 
-ENDS = pytest.mark.parametrize(
-    ("ends", "state", "said"),
-    [
-        pytest.param(terminated, "cancelled", "terminated in Temporal: by ", id="terminated"),
-        pytest.param(timed_out, "failed", "timed out in Temporal", id="timed-out"),
-        pytest.param(deleted, "cancelled", "deleted in Temporal", id="deleted"),
-    ],
-)
+ENDS: dict[Ends, tuple[str, str]] = {
+    terminated: ("cancelled", "terminated in Temporal: by "),
+    timed_out: ("failed", "timed out in Temporal"),
+    deleted: ("cancelled", "deleted in Temporal"),
+}
+"""Each way in which Temporal ends a run, with the state that it has then and what is said of it."""
 
 
-async def ended_by(running: Stack, origin: Path, ends: Ends) -> tuple[Run, str]:
-    """A run that Temporal has ended, and its trace."""
-    handle = await ends(running, origin)
-    await over(running.client, handle)
+async def ended_by_all(running: Stack, origin: Path) -> dict[Ends, Run]:
+    """A run for each way, that Temporal has ended. None has been looked at."""
+
+    async def ended(ends: Ends) -> Run:
+        handle = await ends(running, origin)
+        await over(running.client, handle)
+        assert running.ledger.read_now(left, trace_of(handle)), ends
+        return handle
+
+    return dict(zip(ENDS, await asyncio.gather(*map(ended, ENDS)), strict=True))
+
+
+def trace_of(handle: Run) -> str:
+    """By what the ledger knows it."""
     assert handle.first_execution_run_id is not None
-    return handle, handle.first_execution_run_id
+    return handle.first_execution_run_id
 
 
-@ENDS
-async def test_the_first_look_closes_it_and_every_command_says_so(
-    baton: Baton, serve: Serve, origin: Path, ends: Ends, state: str, said: str
-) -> None:
-    """gates lists nothing, runs and show its end, result exits 1 with the reason, approve and cancel refuse with exit 5."""
+async def test_the_first_look_closes_it_and_every_command_says_so(baton: Baton, serve: Serve, origin: Path) -> None:
+    """gates lists nothing, runs and show their ends, result exits 1 with the reason, approve and cancel refuse with exit 5."""
     async with serve() as running:
-        handle, trace = await ended_by(running, origin, ends)
-        assert running.ledger.read_now(left, trace)
+        every = await ended_by_all(running, origin)
         assert (await baton.live("gates", "--json")).json["gates"] == []
-        assert running.ledger.read_now(left, trace) == []
         listed = (await baton.live("runs", "--json")).json["runs"]
-        assert [(one["run"], one["state"], one["open_gates"]) for one in listed] == [(handle.id, state, 0)]
-        ended = await baton.live("result", handle.id)
-        assert (ended.code, said in ended.out) == (1, True), ended.out + ended.err
-        for command in (("approve", handle.id, "plan-1", "--yes"), ("approve", handle.id, "--yes"), ("cancel", handle.id)):
-            refused = await baton.live(*command)
-            assert (refused.code, said in refused.err) == (5, True), refused.err
-        shown = await baton.live("show", handle.id)
-        assert f"{handle.id}: {state}" in shown.out
-        assert f"ended: {state}; the run was {said.split(':')[0]}" in shown.out
+        rows = {(one["run"], one["state"], one["open_gates"]) for one in listed}
+        assert rows == {(handle.id, ENDS[ends][0], 0) for ends, handle in every.items()}
+        for ends, handle in every.items():
+            state, said = ENDS[ends]
+            assert running.ledger.read_now(left, trace_of(handle)) == []
+            ended = await baton.live("result", handle.id)
+            assert (ended.code, said in ended.out) == (1, True), ended.out + ended.err
+            for command in (("approve", handle.id, "plan-1", "--yes"), ("approve", handle.id, "--yes"), ("cancel", handle.id)):
+                refused = await baton.live(*command)
+                assert (refused.code, said in refused.err) == (5, True), refused.err
+            shown = await baton.live("show", handle.id)
+            assert f"{handle.id}: {state}" in shown.out
+            assert f"ended: {state}; the run was {said.split(':')[0]}" in shown.out
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(("runs",), id="runs"),
-        pytest.param(("show",), id="show"),
-        pytest.param(("result",), id="result"),
-        pytest.param(("result", "--wait"), id="result-wait"),
-        pytest.param(("approve", "plan-1", "--yes"), id="approve"),
-        pytest.param(("reject", "plan-1", "--yes", "-m", "no"), id="reject"),
-        pytest.param(("pause",), id="pause"),
-        pytest.param(("cancel",), id="cancel"),
-        pytest.param(("doctor",), id="doctor"),
-    ],
+LOOKS = (
+    *(("runs",), ("show",), ("result",), ("result", "--wait"), ("approve", "plan-1", "--yes"), ("pause",), ("cancel",)),
+    *(("reject", "plan-1", "--yes", "-m", "no"), ("doctor",)),
 )
-async def test_each_command_closes_it_alone(baton: Baton, serve: Serve, origin: Path, command: tuple[str, ...]) -> None:
-    """Whichever command looks first: afterwards nothing of the run is open."""
+"""Commands that look at a run, without its name."""
+
+
+async def test_each_command_closes_it_alone(baton: Baton, serve: Serve, origin: Path) -> None:
+    """Whichever command looks first: afterwards nothing of the run is open. One run for each, ended when its turn comes."""
     async with serve() as running:
-        handle = await terminated(running, origin)
-        trace = handle.first_execution_run_id
-        assert trace is not None
-        named = () if command[0] in {"runs", "doctor"} else (handle.id,)
-        ran = await baton.live(command[0], *named, *command[1:])
-        assert running.ledger.read_now(left, trace) == [], ran.err
-        lines = [line for line in running.ledger.read_now(feed.after, trace=trace) if line.actor == "temporal"]
-        assert [line.did for line in lines] == ["ended: cancelled; the run was terminated in Temporal"]
-        assert "the flat is on fire" in lines[0].why
+        for handle, command in zip(await asyncio.gather(*(begun(running, origin) for _ in LOOKS)), LOOKS, strict=True):
+            await handle.terminate(reason="the flat is on fire")
+            named = () if command[0] in {"runs", "doctor"} else (handle.id,)
+            ran = await baton.live(command[0], *named, *command[1:])
+            assert running.ledger.read_now(left, trace_of(handle)) == [], (command, ran.err)
+            lines = [line for line in running.ledger.read_now(feed.after, trace=trace_of(handle)) if line.actor == "temporal"]
+            assert [line.did for line in lines] == ["ended: cancelled; the run was terminated in Temporal"], command
+            assert "the flat is on fire" in lines[0].why, command
 
 
 async def test_without_temporal_the_ledger_answers(baton: Baton, serve: Serve, origin: Path) -> None:
@@ -182,21 +181,21 @@ async def test_without_temporal_the_ledger_answers(baton: Baton, serve: Serve, o
         assert running.ledger.read_now(left, handle.first_execution_run_id)
 
 
-@ENDS
-async def test_a_workers_round_closes_what_nobody_looks_at(
-    baton: Baton, serve: Serve, origin: Path, ends: Ends, state: str, said: str
-) -> None:
-    """One round of upkeep: the run is closed, its workspaces are gone from the disk, and doctor says who was there when."""
+async def test_a_workers_round_closes_what_nobody_looks_at(baton: Baton, serve: Serve, origin: Path) -> None:
+    """One round of upkeep: the runs are closed, their workspaces are gone from the disk, and doctor says who was there when."""
     async with serve() as running:
-        handle, trace = await ended_by(running, origin, ends)
-        folder = running.settings.state / "workspaces" / "files" / f"{trace}~write~1"
-        folder.mkdir(parents=True)
-        assert await running.parts.upkeep.round(running.client) >= 1
-        assert running.ledger.read_now(left, trace) == []
+        every = await ended_by_all(running, origin)
+        workspaces = running.settings.state / "workspaces" / "files"
+        folders = [workspaces / f"{trace_of(handle)}~write~1" for handle in every.values()]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        assert await running.parts.upkeep.round(running.client) >= len(every)
+        assert [ends for ends, handle in every.items() if running.ledger.read_now(left, trace_of(handle))] == []
         await running.parts.upkeep.round(running.client)
-        assert not folder.exists()
-        ended = await baton.live("result", handle.id, "--json")
-        assert (ended.json["state"], said in ended.json["report"]["reason"]) == (state, True)
+        assert [folder for folder in folders if folder.exists()] == []
+        for ends, handle in every.items():
+            ended, (state, said) = (await baton.live("result", handle.id, "--json")).json, ENDS[ends]
+            assert (ended["state"], said in ended["report"]["reason"]) == (state, True), ended
         findings = {one["name"]: one for one in (await baton.live("doctor", "--json")).json["findings"]}
         assert findings["upkeep"]["level"] == "ok"
         assert "last round at" in findings["upkeep"]["text"]
@@ -253,7 +252,7 @@ async def waits_again(baton: Baton, handle: Run, state: str, waiting_for: str) -
     await until(seen, f"{handle.id} is {state} for {waiting_for}")
 
 
-@pytest.mark.parametrize("by_upkeep", [False, True])
+@pytest.mark.parametrize("by_upkeep", [True, *soak(False)])
 async def test_a_terminated_run_that_is_reset_is_open_again(
     baton: Baton, serve: Serve, origin: Path, *, by_upkeep: bool
 ) -> None:
@@ -378,13 +377,11 @@ async def test_what_another_namespace_has_is_not_taken_for_deleted(baton: Baton,
         await handle.terminate(reason="the test is over")
 
 
-@pytest.mark.parametrize("named", [False, True])
-async def test_the_runs_of_a_lost_server_are_closed_by_one_command(
-    baton: Baton, serve: Serve, origin: Path, *, named: bool
-) -> None:
-    """Two runs of a server whose database is gone: doctor names them and the command, which closes them, and no other run."""
+async def test_the_runs_of_a_lost_server_are_closed_by_one_command(baton: Baton, serve: Serve, origin: Path) -> None:
+    """Runs of a server whose database is gone: doctor names them and the command, which closes those that it names, or all,
+    and no other run."""
     async with serve() as running:
-        going, *others = [await begun(running, origin) for _ in range(3)]
+        going, *others = await asyncio.gather(*(begun(running, origin) for _ in range(4)))
         lost = {f"lost-{secrets.token_hex(4)}": str(one.first_execution_run_id) for one in others}
 
         def elsewhere(connection: Connection) -> None:
@@ -402,9 +399,9 @@ async def test_the_runs_of_a_lost_server_are_closed_by_one_command(
         for name, code in ((going.id, 5), (first[:-1], 3)):
             refused = await baton.live("cancel", name, "--lost", "-m", "the disk burnt")
             assert refused.code == code, refused.err
-        for names in [[name] for name in lost] if named else [[]]:
+        for names, closed in (([first], {first}), ([], lost.keys() - {first})):
             done = await baton.live("cancel", *names, "--lost", "-m", "the disk burnt", "--by", "maria", "--json")
-            assert (done.code, set(done.json["closed"])) == (0, set(names or lost)), done.err
+            assert (done.code, set(done.json["closed"])) == (0, closed), done.err
         for trace in lost.values():
             assert running.ledger.read_now(left, trace) == []
             last = running.ledger.read_now(feed.after, trace=trace)[-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Baton, Serve
+from tests.depth import soak
 from tests.repositories import plain, repository
 from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import git
@@ -49,10 +50,12 @@ class Project:
 
 
 PROJECTS = [
-    Project(
-        *("node --test", JS | NODE, "price.js", LESS, "node --test", "package.json and test/price.test.js", "passed"),
-        ("changed lines made to raise an error: the check noticed 1 of 1 place",),
-        *("low", "node"),
+    *soak(
+        Project(
+            *("node --test", JS | NODE, "price.js", LESS, "node --test", "package.json and test/price.test.js", "passed"),
+            ("changed lines made to raise an error: the check noticed 1 of 1 place",),
+            *("low", "node"),
+        ),
     ),
     Project(
         *(

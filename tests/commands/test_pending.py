@@ -15,9 +15,10 @@ from activities.providers.errors import status_error
 from activities.providers.progress import current
 from ledger import gates
 from tests.commands.conftest import Baton, Ran, Serve, asking
+from tests.depth import soak
 from tests.stack import Stack, git, until
 
-NO_HOST = ("https://127.0.0.1:1/shop.git", "git://127.0.0.1:1/shop.git")
+NO_HOST = ("https://127.0.0.1:1/shop.git", *soak("git://127.0.0.1:1/shop.git"))
 """Addresses at which nothing listens."""
 
 
@@ -122,8 +123,9 @@ async def test_a_push_that_is_tried_again_is_seen(
         assert await running.ledger.read(gates.open_gates) == []
 
 
-async def test_the_effect_leads_to_its_run(baton: Baton, serve: Serve, origin: Path) -> None:
-    """Commit, branch, tree and action key, whole and shortened: `why` starts at the action, `show` shows the run."""
+async def test_the_effect_and_every_id_that_why_prints_lead_to_the_run(baton: Baton, serve: Serve, origin: Path) -> None:
+    """Commit, branch, tree and action key, whole and shortened: `why` starts at the action, `show` shows the run. And what
+    the tree names, in text and in JSON, can be asked about in turn."""
     async with serve():
         run = await at_its_change(baton, origin, "--branch", "olga/clearer")
         assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
@@ -141,24 +143,21 @@ async def test_the_effect_leads_to_its_run(baton: Baton, serve: Serve, origin: P
         for nothing in ("f" * 40, "olga/clear", "refs/heads/other"):
             assert (await baton.live("why", nothing)).code == 3
             assert (await baton.live("show", nothing)).code == 3
+        await every_id_is_accepted(baton, run)
 
 
-async def test_every_id_that_why_prints_is_accepted(baton: Baton, serve: Serve, origin: Path) -> None:
-    """What the tree names, in text and in JSON, can be asked about in turn."""
-    async with serve():
-        run = await at_its_change(baton, origin)
-        assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
-        assert (await baton.live("result", run, "--wait")).code == 0
-        tree = (await baton.live("why", run, "--json")).json
-        kinds = {node["kind"] for node in tree["nodes"]}
-        assert {"run", "action", "gate", "handoff", "artifact"} <= kinds
-        asked = await asyncio.to_thread(lambda: [(node, baton("why", node["id"], "--json")) for node in tree["nodes"]])
-        assert [(node, ran.err) for node, ran in asked if ran.code != 0 or ran.json["start"] != node["id"]] == []
-        printed = {line.split()[-1] for line in (await baton.live("why", run)).out.splitlines()}
-        short = [one for one in printed if len(one) == 12 and set(one) <= set("0123456789abcdef")]
-        assert short
-        refused = await asyncio.to_thread(lambda: [one for one in short if baton("why", one).code != 0])
-        assert refused == []
+async def every_id_is_accepted(baton: Baton, run: str) -> None:
+    """Each id in the tree of `why`."""
+    tree = (await baton.live("why", run, "--json")).json
+    kinds = {node["kind"] for node in tree["nodes"]}
+    assert {"run", "action", "gate", "handoff", "artifact"} <= kinds
+    asked = await asyncio.to_thread(lambda: [(node, baton("why", node["id"], "--json")) for node in tree["nodes"]])
+    assert [(node, ran.err) for node, ran in asked if ran.code != 0 or ran.json["start"] != node["id"]] == []
+    printed = {line.split()[-1] for line in (await baton.live("why", run)).out.splitlines()}
+    short = [one for one in printed if len(one) == 12 and set(one) <= set("0123456789abcdef")]
+    assert short
+    refused = await asyncio.to_thread(lambda: [one for one in short if baton("why", one).code != 0])
+    assert refused == []
 
 
 async def test_children_that_fail_are_seen_at_their_run(baton: Baton, serve: Serve, origin: Path) -> None:

@@ -13,6 +13,7 @@ import places
 import starter
 from commands import processes
 from config import load
+from tests import ledgers
 from tests.commands.conftest import Baton, Begin
 from tests.stack import git
 
@@ -368,7 +369,6 @@ def test_up_starts_no_server_beside_a_remote_one(baton: Baton, home: Path) -> No
 def test_odd_paths_are_one_ledger(baton: Baton, begin: Begin, tmp_path: Path) -> None:
     """What means something in a URL is a part of the name in a path: each folder has its own ledger, and only that."""
     from ledger.db import Ledger
-    from ledger.migrate import upgrade
 
     names = [
         "q?a",
@@ -390,7 +390,7 @@ def test_odd_paths_are_one_ledger(baton: Baton, begin: Begin, tmp_path: Path) ->
         folder = tmp_path / "odd" / name
         found = load(state=folder)
         ledger = Ledger(found.database, found.artifacts)
-        upgrade(ledger)
+        ledgers.migrate(ledger)
         ledger.close()
         assert (folder / "ledger.db").exists(), found.database
         baton.set(BATON_STATE=folder)

@@ -5,46 +5,48 @@ import os
 import pty
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from activities.repositories.preparing import MARKER
-from commands.server import ROOT
+from tests import depth, forks
 from tests.children import PATIENCE
 from tests.commands.conftest import Baton
 from tests.repositories import plain, repository
 from tests.wheels import npm_registry, wheel, wheelhouse
 
 USES = b"import prices\n\ndef test_a(): assert prices.VALUE == 7\n"
-PYTHON = [
+PYTHON = (
     {"pyproject.toml": b"[project]\nname = 'shop'\ndependencies = ['prices>=1']\n", "tests/test_a.py": USES},
-    {"requirements.txt": b"-r requirements/base.txt\n", "requirements/base.txt": b"prices\n", "test_a.py": USES},
-    {"tox.ini": b"[testenv]\ndeps = prices\ncommands = pytest\n", "src/shop/__init__.py": b"", "tests/test_a.py": USES},
-    {
-        "setup.cfg": b"[options.extras_require]\ntest = prices\n",
-        "t/tests.py": b"from unittest import TestCase\nimport prices\n\n"
-        b"class All(TestCase):\n    def test_a(self): self.assertEqual(prices.VALUE, 7)\n",
-    },
-]
+    *depth.soak(
+        {"requirements.txt": b"-r requirements/base.txt\n", "requirements/base.txt": b"prices\n", "test_a.py": USES},
+        {"tox.ini": b"[testenv]\ndeps = prices\ncommands = pytest\n", "src/shop/__init__.py": b"", "tests/test_a.py": USES},
+        {
+            "setup.cfg": b"[options.extras_require]\ntest = prices\n",
+            "t/tests.py": b"from unittest import TestCase\nimport prices\n\n"
+            b"class All(TestCase):\n    def test_a(self): self.assertEqual(prices.VALUE, 7)\n",
+        },
+    ),
+)
+"""What is read of each kind of file is in `tests/activities/repositories/test_declared.py`; here one is installed."""
 ABOUT = {"name": "echoing", "version": "1.0.0", "bin": {"echoing": "run.js"}, "scripts": {"install": "echo > ran"}}
 ECHO = {
     "package.json": json.dumps(ABOUT),
     "index.js": "module.exports = 7\n",
     "run.js": "#!/usr/bin/env node\nconsole.log('ran', process.argv[2])\n",
 }
-NODE = [
-    ({"scripts": {"test": "echoing all"}, "devDependencies": {"echoing": "^1.0.0"}}, {}),
+REQUIRES, IMPORTS = "process.exit(require('echoing') - 7)", "import seven from 'echoing'; process.exit(seven - 7)"
+NODE: tuple[tuple[dict[str, object], dict[str, str]], ...] = (
     (
-        {"scripts": {"test": "node check.js"}, "dependencies": {"echoing": "*"}},
-        {"check.js": "process.exit(require('echoing') - 7)"},
+        {"scripts": {"test": "echoing all && node a.js && node b.mjs"}, "devDependencies": {"echoing": "^1.0.0"}},
+        {"a.js": REQUIRES, "b.mjs": IMPORTS},
     ),
-    (
-        {"type": "module", "dependencies": {"echoing": "1.x"}},
-        {"test.js": "import seven from 'echoing'; process.exit(seven - 7)"},
+    *depth.soak(
+        ({"scripts": {"test": "node check.js"}, "dependencies": {"echoing": "*"}}, {"check.js": REQUIRES}),
+        ({"type": "module", "dependencies": {"echoing": "1.x"}}, {"test.js": IMPORTS}),
     ),
-]
+)
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_the_list_is_shown_before_anything_is_installed(baton: Baton, tmp_path: 
 def test_a_question_that_nobody_can_see_is_not_asked(baton: Baton, tmp_path: Path, offline: Path) -> None:
     """Somebody may type while what is asked goes into a file: `--yes` is wanted, and nothing is installed."""
     source = repository(tmp_path / "shop", {"requirements.txt": b"prices\n", "test_a.py": USES})
-    command = [sys.executable, str(ROOT / "starter.py"), "prepare", str(source), "--into", str(tmp_path / "made")]
+    command = [*forks.program(), "prepare", str(source), "--into", str(tmp_path / "made")]
     ours, theirs = pty.openpty()
     try:
         os.write(ours, b"y\n")

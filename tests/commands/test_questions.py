@@ -1,5 +1,6 @@
 """Questions at a real terminal: only what is typed after a question stands there answers it."""
 
+import itertools
 import os
 import pty
 import select
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import children
+from tests import children, depth
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,17 +95,24 @@ def asked(kind: str, ahead: str, answer: str) -> str:
             os.close(one)
 
 
-@pytest.mark.parametrize("ahead", AHEAD.values(), ids=list(AHEAD))
+ASKED = (
+    ("confirmed", "n\n", "False"),
+    ("confirmed", "maybe\nY\n", "True"),
+    ("told", "a reason\n", "'a reason'"),
+    ("told", "   \nwhy\n", "'why'"),
+    ("told_if_any", "\n", "''"),
+    ("typed_line", "n\n", "'n\\n'"),
+)
+"""Each kind of question, what is typed after it, and what it takes that for."""
+
+MET = depth.soak(*itertools.product(ASKED, AHEAD)) or tuple(zip(itertools.cycle(ASKED), AHEAD, strict=False))
+"""Each question and whatever was typed before it: each at least once, in the soak all with all."""
+
+
 @pytest.mark.parametrize(
-    ("kind", "answer", "said"),
-    [
-        ("confirmed", "n\n", "False"),
-        ("confirmed", "maybe\nY\n", "True"),
-        ("told", "a reason\n", "'a reason'"),
-        ("told", "   \nwhy\n", "'why'"),
-        ("told_if_any", "\n", "''"),
-        ("typed_line", "n\n", "'n\\n'"),
-    ],
+    ("kind", "answer", "said", "ahead"),
+    [(*asked, AHEAD[name]) for asked, name in MET],
+    ids=[f"{asked[0]}-{name}" for asked, name in MET],
 )
 def test_what_was_typed_before_a_question_answers_none(kind: str, answer: str, said: str, ahead: str) -> None:
     """Whatever it was; what is not understood is asked again."""

@@ -105,9 +105,10 @@ async def test_rejecting_ends_the_run_with_the_targets_words(baton: Baton, serve
 async def test_a_target_that_takes_no_push_is_known_before_and_can_take_it_later(
     baton: Baton, serve: Serve, origin: Path
 ) -> None:
-    """Plan and change gate say it in the target's words, the push opens a gate at once, and repeats once it is let in."""
+    """Plan and change gate say it in the target's words, the push opens a gate at once, and repeats once it is let in. The
+    commit is by `push_author`, and names nobody else where trailers are turned off."""
     with served(origin.parent, "--enable=upload-pack", "--disable=receive-pack", "--allow-override=receive-pack") as address:
-        async with serve():
+        async with serve(push_author="Shop Bot <shop@example.org>", push_trailers=False):
             run = await at_change(baton, f"{address}/{origin.name}", "fix")
             shown = [(await baton.live("show", run, "--gate", gate, "--json")).json["gate"] for gate in ("plan", "change")]
             for gate in shown:
@@ -122,14 +123,6 @@ async def test_a_target_that_takes_no_push_is_known_before_and_can_take_it_later
             assert (await baton.live("approve", run, "--yes")).code == 0
             assert (await baton.live("result", run, "--wait")).code == 0
     assert "always" in git(origin, "show", "fix:README.md")
-
-
-async def test_the_author_and_the_trailers_are_settings(baton: Baton, serve: Serve, origin: Path) -> None:
-    """`push_author`, and no trailers: the commit says just that."""
-    async with serve(push_author="Shop Bot <shop@example.org>", push_trailers=False):
-        run = await at_change(baton, origin, "fix")
-        assert (await baton.live("approve", run, "--yes")).code == 0
-        assert (await baton.live("result", run, "--wait")).code == 0
     commit = git(origin, "log", "-1", "--format=%an <%ae>%n%B", "fix")
     assert commit.startswith("Shop Bot <shop@example.org>\n")
     assert "Baton-Run" not in commit

@@ -23,14 +23,21 @@ from ledger.workers import ANSWERS, BEAT
 from task_queues import pollers
 from tests import ports, processes, scripts
 from tests.commands.conftest import CONVERSATIONS, Baton, Ran, Serve, asking
-from tests.ledger.conftest import empty_url, kind
+from tests.depth import soak
+from tests.ledger.conftest import empty_url
 from tests.paid import copied
 from tests.stack import until
 from tests.wire.server import WireServer
 
-__all__ = ["empty_url", "kind"]
+__all__ = ["empty_url"]
 
 SECRET = "sk-not-for-any-row"
+
+
+@pytest.fixture(params=["sqlite", *soak("postgresql")])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The ledger's database, which `empty_url` is of."""
+    return str(request.param)
 
 
 @contextmanager
@@ -172,22 +179,19 @@ async def test_settings_that_the_worker_does_not_have_are_named(baton: Baton, se
 
 
 def test_up_names_what_its_running_worker_does_not_have(baton: Baton) -> None:
-    """`up`, then a model's settings, then `up` again: it says that the worker has other ones, and after a restart nothing."""
+    """`up` again with the same settings says nothing; with another model's it says that the worker has other ones."""
     where = ports.reserved(), ports.reserved()
     command = ("up", "--port", str(where[0]), "--ui-port", str(where[1]), "--json")
     try:
-        first = baton.process(*command)
+        free = {"BATON_MODEL_FREE": "true", "BATON_OPENAI_BASE_URL": "http://127.0.0.1:1"}
+        first = baton.process(*command, BATON_MODEL="openai:of-our-own", **free)
         assert (first.code, _others(first)) == (0, [])
-        setting = {
-            "BATON_MODEL": "openai:of-our-own",
-            "BATON_MODEL_FREE": "true",
-            "BATON_OPENAI_BASE_URL": "http://127.0.0.1:1",
-        }
-        again = baton.process(*command, **setting)
+        same = baton.process(*command, BATON_MODEL="openai:of-our-own", **free)
+        assert (same.code, _others(same)) == (0, [])
+        other = {"BATON_MODEL": "openai:another", "BATON_MODEL_FREE": "true", "BATON_OPENAI_BASE_URL": "http://127.0.0.1:2"}
+        again = baton.process(*command, **other)
         assert again.code == 0
-        assert [f"other settings: {', '.join(setting)}; restart it" in one for one in _others(again)] == [True]
-        assert baton.process("down").code == 0
-        assert _others(baton.process(*command, **setting)) == []
+        assert ["other settings: BATON_MODEL, BATON_OPENAI_BASE_URL; restart it" in one for one in _others(again)] == [True]
     finally:
         baton.process("down")
 

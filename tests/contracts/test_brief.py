@@ -22,7 +22,7 @@ from contracts.repositories import ChangeSet, CheckRun
 from contracts.runs import Request
 from converter import StrictConverter
 from ledger.db import Ledger
-from ledger.migrate import upgrade
+from tests import ledgers
 from tests.contracts import defaults, golden
 from workflows.guard import UnknownWorkflow
 
@@ -60,7 +60,7 @@ def test_a_changed_default_is_named(name: str) -> None:
 
 def _activities(folder: Path) -> list[Callable[..., Any]]:
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", folder)
-    upgrade(ledger)
+    ledgers.migrate(ledger)
     try:
         return worker_parts.build(config.Settings(state=folder), ledger).activities
     finally:

@@ -16,7 +16,7 @@ from contracts.delivery.testing import TestReport
 from contracts.handoff import Handoff
 from contracts.registry import EVERY
 from ledger.db import Ledger
-from ledger.migrate import upgrade
+from tests import ledgers
 from tests.contracts import golden
 from tests.contracts.compare import breaking_changes
 from workflows.delivery.item import WriteItem
@@ -40,7 +40,7 @@ def test_every_contract_is_kept_as_it_is() -> None:
 def test_what_crosses_to_activities_and_children_is_kept(tmp_path: Path) -> None:
     """Histories hold inputs and results of activities and workflows: none of these may change without being noticed."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
-    upgrade(ledger)
+    ledgers.migrate(ledger)
     handled = [
         *(one.run for one in (Delivery, WriteItem, Review, ReviewPart)),
         *worker_parts.build(config.Settings(state=tmp_path), ledger).activities,

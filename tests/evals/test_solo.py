@@ -6,6 +6,7 @@ import pytest
 from temporalio.client import Client
 
 from tests import scripts
+from tests.depth import soak
 from tests.evals.alone import CASES, FOLDER, OTHERS, agents, alone, changes, judged, script
 from tests.evals.cases import case_of, measured
 from tests.evals.delivered import HOUR, origin
@@ -22,7 +23,7 @@ async def test_the_right_change_passes_and_the_trap_does_not(path: Path) -> None
     assert await judged(case, {} if case["says"] else {"other.py": ""}) != ""
 
 
-RUNS = [("two-times-thirty", "says"), ("no-more-than-asked", "trap"), ("which-limit", "says")]
+RUNS = [*soak(("two-times-thirty", "says")), ("no-more-than-asked", "trap"), ("which-limit", "says")]
 
 
 @pytest.mark.parametrize(("name", "which"), RUNS)

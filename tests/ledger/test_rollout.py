@@ -145,12 +145,10 @@ class Shape:
 def shapes(connection: Connection) -> dict[str, Shape]:
     """All tables that there are."""
     looks = inspect(connection)
+    indexes = looks.get_multi_indexes()
     return {
-        table: Shape(
-            {one["name"]: one for one in looks.get_columns(table)},
-            {str(one["name"]) for one in looks.get_indexes(table) if one["unique"]},
-        )
-        for table in looks.get_table_names()
+        key[1]: Shape({one["name"]: one for one in columns}, {str(one["name"]) for one in indexes[key] if one["unique"]})
+        for key, columns in looks.get_multi_columns().items()
     }
 
 

@@ -378,7 +378,7 @@ def test_home_and_temporary_folder_are_empty():
 """
 
 
-@pytest.mark.parametrize("command", ["pytest -q", "python -m pytest -q", "sh -c 'cd . && pytest -q'"])
+@pytest.mark.parametrize("command", ["pytest -q", "sh -c 'cd . && pytest -q'", *soak("python -m pytest -q")])
 async def test_a_check_finds_pytest_and_nothing_of_ours(place: Place, command: str) -> None:
     """No package of Baton's environment can be imported, and what one run leaves outside the checkout no other finds."""
     mirror, commit = place.commit(test_a_py=ALONE)
@@ -416,11 +416,15 @@ SHADOWS = {
 }
 
 
+TOGETHER = (tuple(one for one in SHADOWS if "/" not in one), tuple(one for one in SHADOWS if "/" in one))
+"""Each of them alone would end the run or make it pass: several in one repository are as good as one after the other."""
+
+
 @pytest.mark.parametrize("command", ["python -m pytest -q", *soak("pytest -q")])
-@pytest.mark.parametrize("name", SHADOWS)
-async def test_no_file_of_the_root_stands_in_for_the_runner(place: Place, name: str, command: str) -> None:
+@pytest.mark.parametrize("names", [*TOGETHER, *soak(*((one,) for one in SHADOWS))], ids=" ".join)
+async def test_no_file_of_the_root_stands_in_for_the_runner(place: Place, names: tuple[str, ...], command: str) -> None:
     """A file called as pytest, a part of it or a module that it needs is not what runs the tests."""
-    source = repository(place.folder / "source", {"test_a.py": FAILS, name: SHADOWS[name]})
+    source = repository(place.folder / "source", {"test_a.py": FAILS, **{name: SHADOWS[name] for name in names}})
     mirror = Mirrors(place.folder / "mirrors").open(str(source))
     ran = await place.check(command, mirror, mirror.fetch(None).tree)
     assert (ran.exit_code, ran.failures) == (1, ("test_a::test_bad",)), ran.tail

@@ -20,7 +20,7 @@ from contracts.delivery.proof import Judging, OwnTests, Proof, Sabotage, Sabotag
 from contracts.delivery.testing import Verdict
 from contracts.repositories import CheckRun
 from ledger.db import Ledger
-from ledger.migrate import upgrade
+from tests import ledgers
 from tests.hostile.judging import Bench
 from tests.hostile.lies import BASE, BETTER, BROKEN, PRICING
 from workflows.delivery.proof_facts import proof_facts, proof_risks
@@ -334,7 +334,7 @@ async def test_sabotage_has_a_bound_of_time() -> None:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A machine on which changes are judged."""
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "artifacts")
-    upgrade(ledger)
+    ledgers.migrate(ledger)
     yield Bench(tmp_path, ledger)
     ledger.close()
 

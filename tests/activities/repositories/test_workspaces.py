@@ -310,7 +310,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=count(12, soak=400))
+@settings(max_examples=count(5, soak=400))
 @given(EDITS)
 def test_what_is_remembered_of_files_never_changes_what_is_stored(edits: list[tuple[str, str]]) -> None:
     """After any edits, deletions and changes of mode the patch is that of a machine which reads every file anew."""

@@ -19,7 +19,7 @@ from contracts.repositories import Compared, CompareRevisions, Workspace
 from contracts.runs import RunRef
 from ledger import artifacts
 from ledger.db import Ledger
-from ledger.migrate import upgrade
+from tests import ledgers
 from tests.repositories import change, plain, repository
 
 RUN = RunRef(trace="trace-1", workflow_id="w", path="")
@@ -29,7 +29,7 @@ RUN = RunRef(trace="trace-1", workflow_id="w", path="")
 def repositories(folder: Path) -> Iterator[Repositories]:
     """Mirrors and a ledger below this folder."""
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}", folder / "artifacts")
-    upgrade(ledger)
+    ledgers.migrate(ledger)
     mirrors = Mirrors(folder / "mirrors", {}, 1 << 30, lambda digest: ledger.read_now(artifacts.get, ledger.files, digest))
     try:
         yield Repositories(ledger, mirrors, Workspaces(folder / "workspaces", mirrors))

@@ -15,6 +15,10 @@ from ledger.db import Ledger
 from tests.activities.support.corpus import ORDERS, written
 from tests.activities.support.desk import RUN, Bench, now
 from tests.activities.support.places import Shop, ticket
+from tests.depth import soak
+
+in_one = pytest.mark.parametrize("shop", ["sqlite", *soak("postgresql")], indirect=True)
+"""What is decided of a ticket is decided by what was read, wherever that was."""
 
 ASKED = Sorted(category="billing", urgency="normal", language="en", template="", why="")
 FIELDS = TicketFields(wanted="refund", order="AB-1001", cents=None, terms=("twice",), summary="", missing=(), contradictions=())
@@ -35,6 +39,7 @@ def _answer(cents: int, order: str = "AB-1001") -> CaseAnswer:
     return CaseAnswer(subject="x", reply="y", note="", articles=(), refund=given, hand_over="")
 
 
+@in_one
 def test_two_hundred_tickets_end_as_they_are_written(shop: Shop, ledger: Ledger) -> None:
     """Varied in wording and language; each is answered, joined, or handed to a person for its reason."""
     tickets = written(200)
@@ -59,6 +64,7 @@ def test_two_hundred_tickets_end_as_they_are_written(shop: Shop, ledger: Ledger)
     assert {again.dealt_with(read, ref)[0] for ref in again.page(read, 0, 199)} == {"known"}
 
 
+@in_one
 @pytest.mark.parametrize("text", ORDERS)
 def test_orders_in_a_ticket_change_no_tier_recipient_or_amount(shop: Shop, ledger: Ledger, text: str) -> None:
     """By code alone, and where sorter, reader and specialist obey all of it; the ticket beside it is answered as ever."""
