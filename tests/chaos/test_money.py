@@ -21,11 +21,11 @@ from tests.dates import well_before_midnight
 from tests.faults.databases import Mortal, mortal
 from tests.postgres import Postgres
 
-RUNS = depth.count(24, soak=200)
+RUNS = depth.count(12, soak=200)
 SMALL = f"{RUNS * 0.005:g}"
 """What the month has for all runs, in dollars: more than a call of each, and less than the two that each makes."""
-FEW = depth.count(8, soak=20)
-"""Runs of each kind of worker, …"""
+FEW = depth.count(4, soak=20)
+"""Runs of each kind of worker that is broken, …"""
 SMALLER = f"{FEW * 0.003:g}"
 """… and what the month has for them: less than a call of each."""
 WORKERS = 3
@@ -86,7 +86,7 @@ async def test_a_shared_budget_survives_kills(
     await well_before_midnight(timedelta(minutes=20))  # of the month's last day, too
     url, seed = database.server.url(database.name), pytestconfig.getoption("seed")
     async with budget(outside, "budget", url, runs=RUNS, month_usd=SMALL) as shared:
-        killer = Killer(shared, seed, WORKERS, "asks", hits=depth.count(6, soak=25), every=RUNS // 3)
+        killer = Killer(shared, seed, WORKERS, "asks", hits=depth.count(4, soak=25), every=RUNS // 3)
         told = await spend_all(shared, killer, database)
     with capsys.disabled():
         print(f"\nbudget (seed {seed}): {told.parked} of {RUNS} runs parked with {told.fullest:.1%} of it used, {killer}; ")
@@ -108,8 +108,7 @@ async def spend_with(outside: World, variant: str, url: str) -> list[str]:
         await shared.fleet.start(variant=variant)
         await dying.ended
         await shared.parked_or_done()
-        await shared.raise_month("20")
-        await shared.end()
+        await shared.abandon()
         await shared.fleet.end()
         assert dying.acted
         return audit(shared)
@@ -119,7 +118,7 @@ async def spend_with(outside: World, variant: str, url: str) -> list[str]:
 async def broken(outside: World, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """The same small budget spent by workers of each kind, side by side."""
     files: Path = tmp_path_factory.mktemp("files")
-    variants = ("asks", "greedy", "forgiving")
+    variants = ("greedy", "forgiving")
     with ExitStack() as databases:
         urls = [databases.enter_context(postgres.migrated(files)) for _ in variants]
         found = await asyncio.gather(*(spend_with(outside, *one) for one in zip(variants, urls, strict=True)))
@@ -128,13 +127,11 @@ async def broken(outside: World, postgres: Postgres, tmp_path_factory: pytest.Te
 
 @pytest.mark.timeout(3000)
 def test_room_that_is_looked_at_first_is_found(broken: dict[str, list[str]]) -> None:
-    """Workers that take by what they once saw left overdraw the month, and the sampler sees it; shipped ones do not."""
-    assert broken["asks"] == []
+    """Workers that take by what they once saw left overdraw the month, and the sampler sees it."""
     assert any(one.startswith("above: month has spent and held more") for one in broken["greedy"]), broken["greedy"]
 
 
 @pytest.mark.timeout(3000)
 def test_lost_calls_that_cost_nothing_are_found(broken: dict[str, list[str]]) -> None:
-    """Workers that let lost calls cost nothing charge less than the provider's book says; shipped ones do not."""
-    assert broken["asks"] == []
+    """Workers that let lost calls cost nothing charge less than the provider's book says."""
     assert any(one.startswith("unpaid: ") for one in broken["forgiving"]), broken["forgiving"]
