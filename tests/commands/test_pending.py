@@ -103,79 +103,67 @@ async def at_its_change(baton: Baton, origin: Path, *more: str) -> str:
     return run
 
 
-async def test_a_push_that_is_tried_again_is_seen(
+async def test_a_push_that_is_tried_again_is_seen_and_its_effect_leads_to_its_run(
     baton: Baton, serve: Serve, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The target is away after the approval: `show` has the attempt and its error, and no gate is open."""
+    """The target is away after the approval: `show` has the attempt and its error, and no gate is open.
+
+    Then commit, branch, tree and action key, whole and shortened, are known: `why` starts at the action, `show` shows the run.
+    What the tree names, in text and in JSON, can be asked about in turn.
+    """
 
     def away(*_: object) -> None:
         raise RepositoryUnreachable("the target is away")
 
     async with serve() as running:
-        run = await at_its_change(baton, origin)
-        monkeypatch.setattr(GitPushAdapter, "find", away)
-        assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
-        shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["error"] for one in found["pending"]))
+        run = await at_its_change(baton, origin, "--branch", "olga/clearer")
+        with monkeypatch.context() as patch:
+            patch.setattr(GitPushAdapter, "find", away)
+            assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
+            shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["error"] for one in found["pending"]))
         [one] = [one for one in shown.json["pending"] if one["activity"] == "deliver"]
         assert "the target is away" in one["error"]
         assert shown.json["waiting_for"] == ""
         assert await running.ledger.read(gates.open_gates) == []
-
-
-async def test_the_effect_leads_to_its_run(baton: Baton, serve: Serve, origin: Path) -> None:
-    """Commit, branch, tree and action key, whole and shortened: `why` starts at the action, `show` shows the run."""
-    async with serve():
-        run = await at_its_change(baton, origin, "--branch", "olga/clearer")
-        assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
         assert (await baton.live("result", run, "--wait")).code == 0
-        [action] = (await baton.live("show", run, "--json")).json["actions"]
-        commit = git(origin, "rev-parse", "olga/clearer")
-        tree = git(origin, "rev-parse", "olga/clearer^{tree}")
-        branch = "olga/clearer"
-        names = (commit, commit[:8], tree, tree[:12], action["key"], action["key"][:12], branch, f"refs/heads/{branch}")
-        for name in names:
-            why = await baton.live("why", name, "--json")
-            assert (why.code, why.json["start"]) == (0, action["key"]), why.err
-            shown = await baton.live("show", name, "--json")
-            assert (shown.code, shown.json["run"]) == (0, run), shown.err
-        for nothing in ("f" * 40, "olga/clear", "refs/heads/other"):
-            assert (await baton.live("why", nothing)).code == 3
-            assert (await baton.live("show", nothing)).code == 3
+        await asyncio.to_thread(every_name_of_the_effect_is_known, baton, origin, run)
+        await asyncio.to_thread(every_id_that_why_prints_is_accepted, baton, run)
 
 
-async def test_every_id_that_why_prints_is_accepted(baton: Baton, serve: Serve, origin: Path) -> None:
-    """What the tree names, in text and in JSON, can be asked about in turn."""
-    async with serve():
-        run = await at_its_change(baton, origin)
-        assert (await baton.live("approve", run, "change-1", "--yes")).code == 0
-        assert (await baton.live("result", run, "--wait")).code == 0
-        tree = (await baton.live("why", run, "--json")).json
-        kinds = {node["kind"] for node in tree["nodes"]}
-        assert {"run", "action", "gate", "handoff", "artifact"} <= kinds
-        asked = await asyncio.to_thread(lambda: [(node, baton("why", node["id"], "--json")) for node in tree["nodes"]])
-        assert [(node, ran.err) for node, ran in asked if ran.code != 0 or ran.json["start"] != node["id"]] == []
-        printed = {line.split()[-1] for line in (await baton.live("why", run)).out.splitlines()}
-        short = [one for one in printed if len(one) == 12 and set(one) <= set("0123456789abcdef")]
-        assert short
-        refused = await asyncio.to_thread(lambda: [one for one in short if baton("why", one).code != 0])
-        assert refused == []
+def every_name_of_the_effect_is_known(baton: Baton, origin: Path, run: str) -> None:
+    """And none that is like one of them."""
+    [action] = baton("show", run, "--json").json["actions"]
+    branch = "olga/clearer"
+    commit, tree = git(origin, "rev-parse", branch, f"{branch}^{{tree}}").split()
+    names = (commit, commit[:8], tree, tree[:12], action["key"], action["key"][:12], branch, f"refs/heads/{branch}")
+    for name in names:
+        why = baton("why", name, "--json")
+        assert (why.code, why.json["start"]) == (0, action["key"]), why.err
+        shown = baton("show", name, "--json")
+        assert (shown.code, shown.json["run"]) == (0, run), shown.err
+    for nothing in ("f" * 40, "olga/clear", "refs/heads/other"):
+        assert baton("why", nothing).code == 3
+        assert baton("show", nothing).code == 3
 
 
-async def test_children_that_fail_are_seen_at_their_run(baton: Baton, serve: Serve, origin: Path) -> None:
-    """The model of a child answers 500: `show` of the run names the child's activity, its attempt and its error."""
-    async with serve() as running:
-        run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
-        failing(running)
-        assert (await baton.live("approve", run, "plan-1", "--yes")).code == 0
-        shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["error"] for one in found["pending"]))
-        [one] = [one for one in shown.json["pending"] if one["error"]]
-        assert (one["activity"], one["workflow"].startswith(f"{run}.")) == ("call_model", True)
-        assert one["attempt"] > 1
-        assert "HTTP 500" in one["error"]
+def every_id_that_why_prints_is_accepted(baton: Baton, run: str) -> None:
+    """In text and in JSON."""
+    tree = baton("why", run, "--json").json
+    kinds = {node["kind"] for node in tree["nodes"]}
+    assert {"run", "action", "gate", "handoff", "artifact"} <= kinds
+    asked = [(node, baton("why", node["id"], "--json")) for node in tree["nodes"]]
+    assert [(node, ran.err) for node, ran in asked if ran.code != 0 or ran.json["start"] != node["id"]] == []
+    printed = {line.split()[-1] for line in baton("why", run).out.splitlines()}
+    short = [one for one in printed if len(one) == 12 and set(one) <= set("0123456789abcdef")]
+    assert short
+    assert [one for one in short if baton("why", one).code != 0] == []
 
 
-async def test_a_turn_is_seen_while_it_is_written(baton: Baton, serve: Serve, origin: Path) -> None:
-    """`show` says which model is asked, and about how much it has written by the last heartbeat."""
+async def test_a_turn_is_seen_while_it_is_written_and_where_it_fails(baton: Baton, serve: Serve, origin: Path) -> None:
+    """`show` says which model is asked, and about how much it has written by the last heartbeat.
+
+    It then answers 500: `show` of the run names the child's activity, its attempt and its error.
+    """
     async with serve() as running:
         run = (await baton.live(*asking(origin, "--wait-for-gate", "--json"))).json["run"]
         go = writing(running)
@@ -183,10 +171,15 @@ async def test_a_turn_is_seen_while_it_is_written(baton: Baton, serve: Serve, or
         shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["tokens"] for one in found["pending"]))
         [one] = [one for one in shown.json["pending"] if one["tokens"]]
         text = (await baton.live("show", run)).out
-        assert (await baton.live("cancel", run)).code == 0
         go.set()
+        shown = await ran_until(baton, ("show", run, "--json"), lambda found: any(one["error"] for one in found["pending"]))
+        [failed] = [one for one in shown.json["pending"] if one["error"]]
+        assert (await baton.live("cancel", run)).code == 0
     assert (one["activity"], one["model"].startswith("scripted:"), one["tokens"]) == ("call_model", True, 3)
     assert f"about 3 tokens of {one['model']} so far" in " ".join(text.split())
+    assert (failed["activity"], failed["workflow"].startswith(f"{run}.")) == ("call_model", True)
+    assert failed["attempt"] > 1
+    assert "HTTP 500" in failed["error"]
 
 
 def writing(stack: Stack) -> asyncio.Event:
@@ -206,18 +199,3 @@ def writing(stack: Stack) -> asyncio.Event:
 
     stack.parts.providers["scripted"] = Writing()
     return go
-
-
-def failing(stack: Stack) -> None:
-    """From now on every model call fails as with a provider that has an outage."""
-
-    class Failing:
-        name = "scripted"
-
-        async def complete(self, request: object) -> Any:
-            raise status_error("scripted", 500, {}, b"the model is down")
-
-        async def close(self) -> None:
-            """Nothing is open."""
-
-    stack.parts.providers["scripted"] = Failing()

@@ -19,9 +19,15 @@ done
 """
 
 
+async def at_plan(baton: Baton, origin: Path | str, branch: str) -> str:
+    """A run that waits at its plan gate."""
+    run: str = (await baton.live(*asking(origin, "--branch", branch, "--wait-for-gate", "--json"))).json["run"]
+    return run
+
+
 async def at_change(baton: Baton, origin: Path | str, branch: str) -> str:
     """A run that waits at its change gate."""
-    run: str = (await baton.live(*asking(origin, "--branch", branch, "--wait-for-gate", "--json"))).json["run"]
+    run = await at_plan(baton, origin, branch)
     assert (await baton.live("approve", run, "--yes")).code == 0
     assert (await baton.live("result", run, "--wait-for-gate")).code == 4
     return run
@@ -89,10 +95,19 @@ async def test_the_targets_own_words_lead_to_the_author_and_branch_that_it_wants
 
 
 async def test_rejecting_ends_the_run_with_the_targets_words(baton: Baton, serve: Serve, origin: Path) -> None:
-    """Nobody wants it elsewhere: could_not, with what the target said, and nothing is pushed."""
+    """Somebody else's branch of that name: the change gate says that the push will be refused, at risk high, and it is.
+
+    Nobody wants it elsewhere: could_not, with what the target said, and nothing is pushed.
+    """
     async with serve():
-        run = await at_change(baton, origin, "fix")
+        run = await at_plan(baton, origin, "fix")
         git(origin, "branch", "fix", "main")
+        assert (await baton.live("approve", run, "--yes")).code == 0
+        assert (await baton.live("result", run, "--wait-for-gate")).code == 4
+        gate = (await baton.live("show", run, "--gate", "change", "--json")).json["gate"]
+        (fact,) = [one for one in gate["facts"] if one.startswith("the push will be refused")]
+        assert "branch 'fix' is there already" in fact
+        assert gate["risk"].startswith("high")
         assert (await baton.live("approve", run, "--yes")).code == 0
         await stuck(baton, run)
         assert (await baton.live("reject", run, "--yes", "-m", "not any more")).code == 0
@@ -105,9 +120,12 @@ async def test_rejecting_ends_the_run_with_the_targets_words(baton: Baton, serve
 async def test_a_target_that_takes_no_push_is_known_before_and_can_take_it_later(
     baton: Baton, serve: Serve, origin: Path
 ) -> None:
-    """Plan and change gate say it in the target's words, the push opens a gate at once, and repeats once it is let in."""
+    """Plan and change gate say it in the target's words, the push opens a gate at once, and repeats once it is let in.
+
+    Its commit is as the settings `push_author` and `push_trailers` say.
+    """
     with served(origin.parent, "--enable=upload-pack", "--disable=receive-pack", "--allow-override=receive-pack") as address:
-        async with serve():
+        async with serve(push_author="Shop Bot <shop@example.org>", push_trailers=False):
             run = await at_change(baton, f"{address}/{origin.name}", "fix")
             shown = [(await baton.live("show", run, "--gate", gate, "--json")).json["gate"] for gate in ("plan", "change")]
             for gate in shown:
@@ -122,14 +140,6 @@ async def test_a_target_that_takes_no_push_is_known_before_and_can_take_it_later
             assert (await baton.live("approve", run, "--yes")).code == 0
             assert (await baton.live("result", run, "--wait")).code == 0
     assert "always" in git(origin, "show", "fix:README.md")
-
-
-async def test_the_author_and_the_trailers_are_settings(baton: Baton, serve: Serve, origin: Path) -> None:
-    """`push_author`, and no trailers: the commit says just that."""
-    async with serve(push_author="Shop Bot <shop@example.org>", push_trailers=False):
-        run = await at_change(baton, origin, "fix")
-        assert (await baton.live("approve", run, "--yes")).code == 0
-        assert (await baton.live("result", run, "--wait")).code == 0
     commit = git(origin, "log", "-1", "--format=%an <%ae>%n%B", "fix")
     assert commit.startswith("Shop Bot <shop@example.org>\n")
     assert "Baton-Run" not in commit
