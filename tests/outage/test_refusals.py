@@ -149,11 +149,12 @@ async def test_a_step_that_is_refused_in_the_middle_has_a_fallback(drill: Drille
     """In each format: what stands in for it is told in the provider's words."""
     speaks, refusal, words = MIDDLE[vendor]
     async with WireServer() as server:
-        server.play(LOOK, refusal)
+        state = ToolCall(call_id="call_1", name="run_state", arguments={})
+        server.play(LOOK.model_copy(update={"calls": (state,)}), refusal)
         routes = f'[classes]\nworker = [{{ model = "own:one", free = true }}]\nother = [{{ model = "{TWO}", free = true }}]\n'
         reached = {"providers": at(server, speaks) | {"anthropic": {"vendor": "anthropic"}}, "routes": routes}
         spare = {"also": {"name": "spare", "class": "other"}, "conversations": (says("spare", DONE),)}
-        agent = {"tools": ["list_files"], "fallback": "agent:spare"}
+        agent = {"fallback": "agent:spare"}
         async with drill(agent=agent, openai_base_url="", openai_api_key="", **reached, **spare) as made:
             ended = await made.asking.ended(await made.asking.start())
     assert (ended.handoff.outcome, ended.handoff.producer.agent, len(server.requests)) == ("done", "spare", 2)
