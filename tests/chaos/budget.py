@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
-from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.errors import LedgerUnavailable
 from ledger import tables
@@ -160,15 +159,6 @@ class Budget:
 
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*map(wait, self.runs))
-
-    async def abandon(self) -> None:
-        """Terminate every run that has not ended."""
-        for run in self.runs:
-            try:
-                await self.world.client.get_workflow_handle(run).terminate("seen enough")
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
 
 
 def _states(connection: Connection) -> dict[str, int]:

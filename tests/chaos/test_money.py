@@ -26,8 +26,8 @@ SMALL = f"{RUNS * 0.005:g}"
 """What the month has for all runs, in dollars: more than a call of each, and less than the two that each makes."""
 FEW = depth.count(4, soak=20)
 """Runs of each kind of worker that is broken, …"""
-SMALLER = f"{FEW * 0.003:g}"
-"""… and what the month has for them: less than a call of each."""
+BROKEN = {"greedy": f"{FEW * 0.003:g}", "forgiving": "20"}
+"""… and what the month has for them: less than a call of each, and more than enough. Neither waits for money."""
 WORKERS = 3
 KILLS = 5
 """Of workers with calls under way, at least."""
@@ -99,16 +99,15 @@ async def test_a_shared_budget_survives_kills(
     assert shared.sampler.samples > 100
 
 
-async def spend_with(outside: World, variant: str, url: str) -> list[str]:
+async def spend_with(outside: World, variant: str, month_usd: str, url: str) -> list[str]:
     """What the audit says of a few runs whose workers are all of this kind; one of them dies with answers in its hands."""
-    async with budget(outside, variant, url, runs=FEW, month_usd=SMALLER) as shared:
+    async with budget(outside, variant, url, runs=FEW, month_usd=month_usd) as shared:
         dying = await shared.fleet.start(variant=variant, point="model.before_settle", hits=2)
         await shared.admit()
         await shared.tell()  # before there is another worker: what is asked first is asked by this one
         await shared.fleet.start(variant=variant)
         await dying.ended
-        await shared.parked_or_done()
-        await shared.abandon()
+        await shared.end()
         await shared.fleet.end()
         assert dying.acted
         return audit(shared)
@@ -116,13 +115,12 @@ async def spend_with(outside: World, variant: str, url: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def broken(outside: World, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The same small budget spent by workers of each kind, side by side."""
+    """Both side by side: what the audit says of each."""
     files: Path = tmp_path_factory.mktemp("files")
-    variants = ("greedy", "forgiving")
     with ExitStack() as databases:
-        urls = [databases.enter_context(postgres.migrated(files)) for _ in variants]
-        found = await asyncio.gather(*(spend_with(outside, *one) for one in zip(variants, urls, strict=True)))
-    return dict(zip(variants, found, strict=True))
+        arms = [(*arm, databases.enter_context(postgres.migrated(files))) for arm in BROKEN.items()]
+        found = await asyncio.gather(*(spend_with(outside, *arm) for arm in arms))
+    return dict(zip(BROKEN, found, strict=True))
 
 
 @pytest.mark.timeout(3000)
