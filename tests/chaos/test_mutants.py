@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from ledger import tables
 from tests.chaos.audit import audit, rows
-from tests.chaos.scenario import scenario
+from tests.chaos.scenario import Scenario, scenario
 from tests.chaos.scene import TURNS
 from tests.chaos.world import World
 
@@ -51,18 +51,25 @@ async def _under_kills(outside: World, variant: str, points: Sequence[str]) -> S
     async with scenario(outside, f"books-{variant}", person=whole) as deliveries:
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(deliveries.deliver(1))
+            planned = None if whole else lanes.create_task(_planned(deliveries))
             for point in points:
                 worker = await deliveries.fleet.start(variant=variant, point=point)
                 await worker.ended
                 assert worker.killed
                 assert worker.acted
             await deliveries.fleet.start(variant=variant)
-            if not whole:
-                await deliveries.asks()
+            if planned is not None:
+                await planned
                 await deliveries.client.get_workflow_handle(*deliveries.open).terminate("seen enough")
         await deliveries.fleet.end()
         asked = [call for call in deliveries.scene.calls if call["what"] == "asked" and call["run"] in deliveries.reports]
         return Seen(audit(deliveries), len(asked), rows(deliveries, tables.turn))
+
+
+async def _planned(deliveries: Scenario) -> None:
+    """Approve whatever opens, until it is the plan."""
+    while (view := await deliveries.asks()).gate != "plan-1":
+        await deliveries.approve(view)
 
 
 def test_a_worker_that_is_killed_at_each_of_them_passes(seen: dict[str, Seen]) -> None:
