@@ -4,13 +4,12 @@ The tests judge correctness. The seconds depend on the machine as well, so they 
 """
 
 import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Say, spread, table
-from tests.chaos.recovery import deciding, draining, idle
+from tests.chaos.recovery import at_gates, draining
 from tests.chaos.scenario import scenario
 from tests.chaos.storm import storm
 from tests.chaos.world import World, world
@@ -48,8 +47,8 @@ async def run(sizes: Sizes, say: Say) -> dict[str, Any]:
 
 
 async def _round(outside: World, number: int, kills: int) -> dict[str, float]:
-    ways: tuple[Callable[[World, str], Awaitable[Any]], ...] = (idle, deciding, draining)
-    found = [(await way(outside, f"{way.__name__}-{number}")).seconds for way in ways]
+    gates = await at_gates(outside, f"gates-{number}")
+    found = [gates.idle, gates.deciding, (await draining(outside, f"drain-{number}")).seconds]
     if kills:
         async with scenario(outside, f"storm-{number}") as deliveries:
             weather = await storm(deliveries, kills, number)

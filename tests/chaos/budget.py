@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from commands import processes, server
 from contracts.errors import LedgerUnavailable
 from ledger import tables
 from ledger.db import Ledger
@@ -25,7 +23,8 @@ from tests.chaos.sampler import Sampler
 from tests.chaos.scenario import persist, stopped
 from tests.chaos.world import World
 from tests.stack import until
-from tests.wire.book import read_book
+from tests.wire.book import Book, BookPrice, read_book
+from tests.wire.server import WireServer
 
 INPUT, OUTPUT = 1_000_000, 1_000
 """Micro-dollars per million tokens. What a call reserves is mostly input, so that a budget is spent and not only held."""
@@ -175,14 +174,12 @@ async def budget(world: World, name: str, ledger_url: str, *, runs: int, month_u
     state = folder / "state"
     ledger, watched = (Ledger(ledger_url, state / "artifacts") for _ in range(2))
     upgrade(ledger)
-    address = await _start_model(folder)
     variables = {
         "TEMPORAL_ADDRESS": world.ports.address,
         "BATON_STATE": str(state),
         "BATON_LEDGER_URL": ledger_url,
         "BATON_TASK_QUEUE": name,
         "BATON_AGENTS": str(_agents(folder / "agents")),
-        "BATON_OPENAI_BASE_URL": address,
         "BATON_OPENAI_API_KEY": "test-key",
         "BATON_LOG_FORMAT": "json",
         "BATON_CEILINGS__RUN_USD": "1",
@@ -193,11 +190,13 @@ async def budget(world: World, name: str, ledger_url: str, *, runs: int, month_u
     names = tuple(f"{name}-{number}" for number in range(1, runs + 1))
     watching = asyncio.create_task(sampler.run())
     try:
-        yield Budget(name, world, ledger, fleet, folder, sampler, names)
+        async with WireServer(_script(folder), book=Book(folder / "book.jsonl", {"*": BookPrice(INPUT, OUTPUT)})) as provider:
+            fleet.variables["BATON_OPENAI_BASE_URL"] = provider.openai_url
+            yield Budget(name, world, ledger, fleet, folder, sampler, names)
+            fleet.kill()
     finally:
         await stopped(watching)
         fleet.kill()
-        await asyncio.to_thread(processes.stop, folder, "model")
         ledger.close()
         watched.close()
 
@@ -209,16 +208,6 @@ def _agents(folder: Path) -> Path:
     return folder
 
 
-async def _start_model(folder: Path) -> str:
-    """The provider, in a process of its own; the address that it says."""
+def _script(folder: Path) -> Path:
     turns = (scripts.calls(scripts.call("run_state")), scripts.answer(scripts.summary()))
-    script = scripts.save(folder / "script.yaml", {**scripts.says("helper", *turns), "delay_ms": THINKING_MS})
-    command = [sys.executable, "-m", "tests.wire.server", "--script", str(script)]
-    command += ["--book", str(folder / "book.jsonl"), "--price", f"*={INPUT}/{OUTPUT}"]
-    server.start("model", command, folder, {"PYTHONPATH": str(server.ROOT)})
-
-    async def said() -> str | None:
-        found = re.search(r"Responses at (http://\S+)", (folder / "logs" / "model.log").read_text())
-        return found[1] if found else None
-
-    return await until(said, "the provider serves")
+    return scripts.save(folder / "script.yaml", {**scripts.says("helper", *turns), "delay_ms": THINKING_MS})

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import TimeoutType
@@ -11,7 +12,7 @@ from temporalio.client import WorkflowHandle
 
 from commands.server import ROOT
 from contracts.gates import GateView
-from ledger import gates, tables
+from ledger import tables
 from tests import children
 from tests.chaos.audit import audit, rows
 from tests.chaos.fleet import Worker
@@ -22,47 +23,42 @@ from tests.stack import until
 
 @dataclass(frozen=True)
 class Recovered:
-    """What was seen. `seconds` are judged by `make bench NAME=recovery` alone: they are the machine's as much as ours."""
+    """What was seen. Seconds are judged by `make bench NAME=recovery` alone: they are the machine's as much as ours."""
 
-    seconds: float
+    idle: float
+    """From a decision until it is answered, where the run was in the memory of a worker that had been killed."""
+    deciding: float
+    """From the start of the next worker until whoever decided is answered, where one died over the decision."""
     problems: list[str]
     again: list[str]
     """Why activities that record decisions were tried again."""
 
 
-async def idle(world: World, name: str = "idle") -> Recovered:
-    """The run is at a gate, in the memory of a worker that is killed; from the decision until another worker answers."""
+async def at_gates(world: World, name: str = "gates") -> Recovered:
+    """At the plan, idle, a run loses its worker; over the change the next one commits the decision, and dies."""
     async with scenario(world, name, person=False) as deliveries:
         run = asyncio.create_task(deliveries.deliver(1))
         holder = await deliveries.fleet.start()
-        view = await _gate_of(deliveries)
-        await _ready(await deliveries.fleet.start())
+        plan = await deliveries.asks()
+        worker = await _ready(await deliveries.fleet.start(point="gate.before_completion", hits=2))
         holder.signal(signal.SIGKILL)
         await holder.ended
-        struck = time.monotonic()
-        await deliveries.approve(view)
-        took = time.monotonic() - struck
-        await deliveries.approve_until(run)
-        await deliveries.fleet.end()
-        return Recovered(took, audit(deliveries), await _again(deliveries, view))
-
-
-async def deciding(world: World, name: str = "deciding") -> Recovered:
-    """A decision is committed and its worker dies; from the start of the next worker until whoever decided is answered."""
-    async with scenario(world, name, person=False) as deliveries:
-        run = asyncio.create_task(deliveries.deliver(1))
-        worker = await deliveries.fleet.start(point="gate.before_completion")
-        view = await _gate_of(deliveries)
-        answering = asyncio.create_task(deliveries.approve(view))
+        idle = await _took(deliveries.approve(plan))
+        change = await deliveries.asks()
+        answering = asyncio.create_task(deliveries.approve(change))
         await worker.ended
         assert worker.acted
-        struck = time.monotonic()
         await deliveries.fleet.start()
-        await answering
-        took = time.monotonic() - struck
+        deciding = await _took(answering)
         await deliveries.approve_until(run)
         await deliveries.fleet.end()
-        return Recovered(took, audit(deliveries), await _again(deliveries, view))
+        return Recovered(idle, deciding, audit(deliveries), await _again(deliveries, change))
+
+
+async def _took(what: Awaitable[None]) -> float:
+    started = time.monotonic()
+    await what
+    return time.monotonic() - started
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,7 @@ async def draining(world: World, name: str = "drain") -> Drained:
             *(sys.executable, ROOT / "worker.py"), env=variables, cwd=deliveries.folder, stderr=asyncio.subprocess.DEVNULL
         )
         async with program as worker, asyncio.TaskGroup() as lanes:
-            for number in range(4):
-                lanes.create_task(deliveries.deliver(number))
+            lanes.create_task(deliveries.deliver(1))
             await until(lambda: _calling(deliveries), "the worker waits for an answer")
             worker.send_signal(signal.SIGTERM)
             started = time.monotonic()
@@ -98,15 +93,6 @@ async def draining(world: World, name: str = "drain") -> Drained:
         by = {str(row.worker.split(":")[1]) for row in calls}
         workers = {str(worker.pid), str(deliveries.fleet.workers[0].pid)}
         return Drained(took, audit(deliveries), code, [row.state for row in calls], by, workers)
-
-
-async def _gate_of(deliveries: Scenario) -> GateView:
-    """The gate that opens next."""
-
-    async def look() -> GateView | None:
-        return next(iter(await deliveries.ledger.read(gates.open_gates)), None)
-
-    return await until(look, "a gate opens")
 
 
 async def _ready(worker: Worker) -> Worker:

@@ -22,6 +22,7 @@ from ledger.tables import feed_head
 from tests.chaos.fleet import Fleet
 from tests.chaos.scene import CHECK, Scene
 from tests.chaos.world import World
+from tests.stack import until
 
 T = TypeVar("T")
 
@@ -100,6 +101,14 @@ class Scenario:
         with contextlib.suppress(WorkflowUpdateFailedError):  # the gate stays open then, and the run does not end
             await persist(send)
             self.acknowledged.add((view.trace, view.gate))
+
+    async def asks(self) -> GateView:
+        """The gate that opens next."""
+
+        async def look() -> GateView | None:
+            return next(iter(await self.ledger.read(gates.open_gates)), None)
+
+        return await until(look, "a gate opens")
 
     async def is_busy(self, pid: int) -> bool:
         """True if an activity runs on this worker now, as the server has it."""

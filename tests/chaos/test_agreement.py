@@ -6,8 +6,6 @@ of state as they come, also the old ones, and one that does not ask Temporal whi
 
 import asyncio
 
-import pytest
-
 from ledger import runs, upkeep
 from ledger.db import Ledger
 from tests.agreement import agreed, closed, left, said
@@ -45,12 +43,8 @@ async def another_round(ledger: Ledger) -> None:
     await until(made, "a round of upkeep was made")
 
 
-@pytest.mark.parametrize("variant", ["shipped", "unasked"])
-async def test_a_terminated_run_is_closed(outside: World, variant: str) -> None:
-    """It waits at a gate and is terminated in Temporal; nobody looks at it. The shipped worker's upkeep closes it.
-
-    A worker whose upkeep does not ask Temporal leaves it open, round after round.
-    """
+async def terminated(outside: World, variant: str) -> None:
+    """It waits at a gate and is terminated in Temporal; nobody looks at it."""
     async with scenario(outside, f"terminated-{variant}", person=False) as deliveries:
         course = Course(deliveries, 1)
         await course.begin(variant)
@@ -68,12 +62,13 @@ async def test_a_terminated_run_is_closed(outside: World, variant: str) -> None:
     assert after == {"shipped": [], "unasked": before}[variant]
 
 
-@pytest.mark.parametrize("variant", ["shipped", "unordered"])
-async def test_a_pause_outlives_a_call_that_began_before_it(outside: World, variant: str) -> None:
-    """A worker dies in a call; the run is paused; the next worker repeats the call, whose change is older than the pause.
+async def test_a_terminated_run_is_closed(outside: World) -> None:
+    """The shipped worker's upkeep closes it; one that does not ask Temporal leaves it open, round after round."""
+    await asyncio.gather(terminated(outside, "shipped"), terminated(outside, "unasked"))
 
-    The shipped worker leaves it out. One that takes it says `working` of a run that is paused, and nothing corrects it.
-    """
+
+async def paused(outside: World, variant: str) -> None:
+    """A worker dies in a call; the run is paused; the next worker repeats the call, whose change is older than the pause."""
     async with scenario(outside, f"paused-{variant}", person=False) as deliveries:
         course = Course(deliveries, 0)
         dying = await deliveries.fleet.start(variant=variant, point="model.before_settle")
@@ -103,7 +98,12 @@ async def test_a_pause_outlives_a_call_that_began_before_it(outside: World, vari
         await until(answered, "the call was made again")
         row = await deliveries.ledger.read(runs.find, course.name)
         shown = await said(deliveries.ledger, course.run)
-        await course.to_its_end() if variant == "shipped" else await course.run.terminate("seen")
+        await course.run.terminate("seen")
         await deliveries.fleet.end()
     assert row.state == {"shipped": "paused", "unordered": "working"}[variant]
     assert shown.agree == (variant == "shipped")
+
+
+async def test_a_pause_outlives_a_call_that_began_before_it(outside: World) -> None:
+    """The shipped worker leaves such a change out. One that takes it says `working` of a run that is paused, for good."""
+    await asyncio.gather(paused(outside, "shipped"), paused(outside, "unordered"))

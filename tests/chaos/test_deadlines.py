@@ -11,7 +11,7 @@ from tests.chaos.deadlines import Away, raced, told
 from tests.chaos.world import World
 from tests.depth import count
 
-RUNS, EACH = count(12, soak=30), count(1, soak=10)
+RUNS, EACH = count(6, soak=30), count(1, soak=10)
 
 DEADLINES = (count(8, soak=25), 90)
 """Seconds that gates are open: more where the machine needs longer until all are, and the worker is gone."""

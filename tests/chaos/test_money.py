@@ -21,13 +21,13 @@ from tests.dates import well_before_midnight
 from tests.faults.databases import Mortal, mortal
 from tests.postgres import Postgres
 
-RUNS = depth.count(24, soak=200)
+RUNS = depth.count(12, soak=200)
 SMALL = f"{RUNS * 0.005:g}"
 """What the month has for all runs, in dollars: more than a call of each, and less than the two that each makes."""
-FEW = depth.count(8, soak=20)
-"""Runs of each kind of worker, …"""
-SMALLER = f"{FEW * 0.003:g}"
-"""… and what the month has for them: less than a call of each."""
+FEW = depth.count(4, soak=20)
+"""Runs of each kind of worker that is broken, …"""
+BROKEN = {"greedy": f"{FEW * 0.003:g}", "forgiving": "20"}
+"""… and what the month has for them: less than a call of each, and more than enough. Neither waits for money."""
 WORKERS = 3
 KILLS = 5
 """Of workers with calls under way, at least."""
@@ -86,7 +86,7 @@ async def test_a_shared_budget_survives_kills(
     await well_before_midnight(timedelta(minutes=20))  # of the month's last day, too
     url, seed = database.server.url(database.name), pytestconfig.getoption("seed")
     async with budget(outside, "budget", url, runs=RUNS, month_usd=SMALL) as shared:
-        killer = Killer(shared, seed, WORKERS, "asks", hits=depth.count(6, soak=25), every=RUNS // 3)
+        killer = Killer(shared, seed, WORKERS, "asks", hits=depth.count(4, soak=25), every=RUNS // 3)
         told = await spend_all(shared, killer, database)
     with capsys.disabled():
         print(f"\nbudget (seed {seed}): {told.parked} of {RUNS} runs parked with {told.fullest:.1%} of it used, {killer}; ")
@@ -99,16 +99,14 @@ async def test_a_shared_budget_survives_kills(
     assert shared.sampler.samples > 100
 
 
-async def spend_with(outside: World, variant: str, url: str) -> list[str]:
+async def spend_with(outside: World, variant: str, month_usd: str, url: str) -> list[str]:
     """What the audit says of a few runs whose workers are all of this kind; one of them dies with answers in its hands."""
-    async with budget(outside, variant, url, runs=FEW, month_usd=SMALLER) as shared:
+    async with budget(outside, variant, url, runs=FEW, month_usd=month_usd) as shared:
         dying = await shared.fleet.start(variant=variant, point="model.before_settle", hits=2)
         await shared.admit()
         await shared.tell()  # before there is another worker: what is asked first is asked by this one
         await shared.fleet.start(variant=variant)
         await dying.ended
-        await shared.parked_or_done()
-        await shared.raise_month("20")
         await shared.end()
         await shared.fleet.end()
         assert dying.acted
@@ -117,24 +115,21 @@ async def spend_with(outside: World, variant: str, url: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def broken(outside: World, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The same small budget spent by workers of each kind, side by side."""
+    """Both side by side: what the audit says of each."""
     files: Path = tmp_path_factory.mktemp("files")
-    variants = ("asks", "greedy", "forgiving")
     with ExitStack() as databases:
-        urls = [databases.enter_context(postgres.migrated(files)) for _ in variants]
-        found = await asyncio.gather(*(spend_with(outside, *one) for one in zip(variants, urls, strict=True)))
-    return dict(zip(variants, found, strict=True))
+        arms = [(*arm, databases.enter_context(postgres.migrated(files))) for arm in BROKEN.items()]
+        found = await asyncio.gather(*(spend_with(outside, *arm) for arm in arms))
+    return dict(zip(BROKEN, found, strict=True))
 
 
 @pytest.mark.timeout(3000)
 def test_room_that_is_looked_at_first_is_found(broken: dict[str, list[str]]) -> None:
-    """Workers that take by what they once saw left overdraw the month, and the sampler sees it; shipped ones do not."""
-    assert broken["asks"] == []
+    """Workers that take by what they once saw left overdraw the month, and the sampler sees it."""
     assert any(one.startswith("above: month has spent and held more") for one in broken["greedy"]), broken["greedy"]
 
 
 @pytest.mark.timeout(3000)
 def test_lost_calls_that_cost_nothing_are_found(broken: dict[str, list[str]]) -> None:
-    """Workers that let lost calls cost nothing charge less than the provider's book says; shipped ones do not."""
-    assert broken["asks"] == []
+    """Workers that let lost calls cost nothing charge less than the provider's book says."""
     assert any(one.startswith("unpaid: ") for one in broken["forgiving"]), broken["forgiving"]

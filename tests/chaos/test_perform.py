@@ -12,17 +12,18 @@ from tests.chaos.audit import rows
 from tests.chaos.scenario import Scenario, scenario
 from tests.chaos.world import World
 from tests.children import PATIENCE
+from tests.depth import soak
 from tests.stack import git
 from tests.workflows.performing import policy
 from tests.workflows.performs import PerformReport
 
-KINDS = ("git.push", "note")
 CLAIMED, DONE, SETTLED = "action.before_send", "action.before_receipt", "action.before_completion"
 POINTS = {CLAIMED: (2, "sent"), DONE: (2, "found"), SETTLED: (1, "sent")}
 """Where the worker dies: with the lease and before the effect, before the receipt, before Temporal hears of it. Then how many
 attempts there are in the end, and how the last one knew the outcome."""
 
-ARMS = (*(("performs", kind, point) for kind in KINDS for point in POINTS), ("performs-careless", "git.push", DONE))
+DIES = (*(("git.push", point) for point in POINTS), ("note", DONE), *soak(("note", CLAIMED), ("note", SETTLED)))
+ARMS = (*(("performs", kind, point) for kind, point in DIES), ("performs-careless", "git.push", DONE))
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ async def _effects(made: Scenario, kind: str) -> int:
     return len([push for push in made.scene.pushes if push["ref"] == f"refs/heads/{made.name}"])
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "point"), DIES)
 def test_what_a_worker_dies_over_happens_exactly_once(seen: dict[tuple[str, str, str], Seen], kind: str, point: str) -> None:
     """Before the effect, after it, and after its receipt: the next worker does it, finds it, or gives the receipt back."""
     found, (attempts, how) = seen["performs", kind, point], POINTS[point]

@@ -9,6 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.errors import NotFound
 from ledger import breakers, handoffs, runs
+from tests.depth import of_each_kind
 from tests.outage.conftest import ALONE, DONE, ONE, SLOW, TWO, Drill, Drilled
 from tests.scripts import answer, says, summary, unsure
 from tests.stack import until
@@ -48,7 +49,10 @@ KINDS: list[tuple[Kind, str, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "kind", "attempts", "alert"), KINDS, ids=[row[0] for row in KINDS])
+EACH = of_each_kind(KINDS, lambda row: row[2:])
+
+
+@pytest.mark.parametrize(("fault", "kind", "attempts", "alert"), EACH, ids=[row[0] for row in EACH])
 async def test_work_goes_on_by_the_next_choice(drill: Drilled, fault: Kind, kind: str, attempts: int, alert: str) -> None:
     """The run is done by route 2; the wire saw one request for each attempt; one alarm; and route 1 is used again after."""
     async with drill(breakers=SLOW) as made:

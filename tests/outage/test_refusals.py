@@ -11,7 +11,7 @@ from temporalio.client import Client
 from contracts.conversation import ModelReply, ToolCall, Usage
 from tests import scripts
 from tests.depth import of_each_kind, soak
-from tests.outage.conftest import ALONE, QUICK, SLOW, TWO, Drilled
+from tests.outage.conftest import ALONE, DONE, QUICK, SLOW, TWO, Drilled
 from tests.outage.test_delivery import AGENTS, CONVERSATIONS
 from tests.scripts import Turn, a_tester, answer, could_not, item, plan, read, says, unsure
 from tests.stack import QUICK as QUICK_CHECK
@@ -41,22 +41,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", ["a 400", *soak("a 422")])
-async def test_a_refused_planner_is_answered_by_the_next_choice(client: Client, tmp_path: Path, said: str) -> None:
-    """The planner's first choice refuses: its second one plans, nobody is asked, and the delivery is done."""
-    origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
-    async with WireServer(script) as server:
-        server.play(REFUSED[said])
-        made = agents(tmp_path / "agents", thinker="openai:one scripted:test")
-        known = {"agents": made, "openai_base_url": server.openai_url, "breakers": QUICK}
-        async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
-            run = await running.deliver(origin)
-            await running.approve(run, "plan-1")
-            await running.approve(run, "change-1")
-            report = await run.result()
-    assert (report.state, report.degraded, len(server.requests)) == ("done", (), 1)
-
-
 WORDS = {
     "a 400": "the tools of this call are odd",
     "a filter": "content management policy",
@@ -64,7 +48,20 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("said", ["a 400", "a filter", "too large"])
+@pytest.mark.parametrize("said", WORDS)
+async def test_a_step_that_all_refuse_asks_a_person(drill: Drilled, said: str) -> None:
+    """A gate has the provider's words, and approve asks again."""
+    async with drill(routes=ALONE) as made:
+        made.one.play(REFUSED[said])
+        run = await made.asking.start()
+        view = await made.asking.stack.gate(run, "stuck-1")
+        assert WORDS[said] in " ".join(view.facts)
+        await made.asking.stack.decide(view)
+        assert (await made.asking.ended(run)).handoff.outcome == "done"
+        assert len(made.one.requests) == 2
+
+
+@pytest.mark.parametrize("said", ["a filter", *soak("a 400", "too large")])
 async def test_a_planner_that_all_refuse_asks_a_person(client: Client, tmp_path: Path, said: str) -> None:
     """No choice is left: a gate has the provider's words, approve asks again, and the delivery goes on to its end."""
     origin, script = sample(tmp_path / "sample"), scripts.save(tmp_path / "script.yaml", *CONVERSATIONS)
@@ -107,7 +104,7 @@ IDLE: dict[str, tuple[Turn, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("how", IDLE)
+@pytest.mark.parametrize("how", ["is not sure", *soak("gave up", "says nothing usable")])
 async def test_a_tester_that_did_not_work_is_seen(client: Client, tmp_path: Path, how: str) -> None:
     """A fact at the change gate, a line on the feed and a higher risk; the checks decide as always."""
     turn, did, why = IDLE[how]
@@ -148,25 +145,52 @@ def at(server: WireServer, speaks: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("vendor", of_each_kind(MIDDLE, lambda vendor: MIDDLE[vendor][0]))
-async def test_a_tester_that_is_refused_in_the_middle_is_seen(client: Client, tmp_path: Path, vendor: str) -> None:
-    """Its second turn is refused: what stands in for it is told at the change gate, at high risk, in feed and report."""
+async def test_a_step_that_is_refused_in_the_middle_has_a_fallback(drill: Drilled, vendor: str) -> None:
+    """In each format: what stands in for it is told in the provider's words."""
+    speaks, refusal, words = MIDDLE[vendor]
+    async with WireServer() as server:
+        state = ToolCall(call_id="call_1", name="run_state", arguments={})
+        server.play(LOOK.model_copy(update={"calls": (state,)}), refusal)
+        routes = f'[classes]\nworker = [{{ model = "own:one", free = true }}]\nother = [{{ model = "{TWO}", free = true }}]\n'
+        reached = {"providers": at(server, speaks) | {"anthropic": {"vendor": "anthropic"}}, "routes": routes}
+        spare = {"also": {"name": "spare", "class": "other"}, "conversations": (says("spare", DONE),)}
+        agent = {"fallback": "agent:spare"}
+        async with drill(agent=agent, openai_base_url="", openai_api_key="", **reached, **spare) as made:
+            ended = await made.asking.ended(await made.asking.start())
+    assert (ended.handoff.outcome, ended.handoff.producer.agent, len(server.requests)) == ("done", "spare", 2)
+    assert "spare@v1 stands in for helper@v1" in ended.handoff.degraded
+    assert words in ended.handoff.degraded
+
+
+@pytest.mark.parametrize(
+    ("said", "vendor"), [("a 400", "Azure's filter"), *soak(*(("a 422", vendor) for vendor in (*MIDDLE,)[1:]))]
+)
+async def test_a_delivery_goes_on_when_planner_and_tester_are_refused(
+    client: Client, tmp_path: Path, said: str, vendor: str
+) -> None:
+    """The planner's first choice refuses: its second one plans, nobody is asked, and nothing of it is degraded.
+
+    The tester's second turn is refused: what stands in for it is told at the change gate, at high risk, in feed and report.
+    """
     speaks, refusal, words = MIDDLE[vendor]
     script = scripts.save(tmp_path / "script.yaml", *CONVERSATIONS[:2])
-    async with WireServer() as server:
+    async with WireServer() as first, WireServer() as server:
+        first.play(REFUSED[said])
         server.play(LOOK, refusal)
-        made = agents(tmp_path / "agents", reviewer="own:one")
-        known = {"agents": made, "providers": at(server, speaks), "breakers": QUICK}
+        made = agents(tmp_path / "agents", thinker="openai:one scripted:test", reviewer="own:one")
+        providers = at(server, speaks) | {"openai": {"vendor": "openai"}}
+        known = {"agents": made, "providers": providers, "openai_base_url": first.openai_url, "breakers": QUICK}
         async with stack(client, tmp_path / "state", model="", script=script, check=QUICK_CHECK, **known) as running:
             run = await running.deliver(sample(tmp_path / "sample"))
             await running.approve(run, "plan-1")
             shown = await running.approve(run, "change-1")
             report = await run.result()
-            said = await running.said(run)
+            said_of_it = await running.said(run)
     assert [fact for fact in shown.facts if fact.startswith("degraded: test/1: ") and words in fact], shown.facts
     assert shown.risk.startswith("high: ")
     assert "a fallback did test/1" in shown.risk
-    assert "checks_alone stands in for tester@v1" in said
-    assert (report.state, len(report.degraded), len(server.requests)) == ("done", 1, 2)
+    assert "checks_alone stands in for tester@v1" in said_of_it
+    assert (report.state, len(report.degraded), len(first.requests), len(server.requests)) == ("done", 1, 1, 2)
     assert words in report.degraded[0]
 
 
