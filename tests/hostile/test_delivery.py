@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from activities.git import command
 from commands.demo.demo import SAMPLE
 from tests import scripts
-from tests.depth import of_each_kind, soak
+from tests.depth import deep, of_each_kind, soak
 from tests.hostile import programs, running
 from tests.hostile.test_git import TRICKS
 from tests.hostile.tricks import Trick
@@ -106,6 +106,11 @@ async def test_a_loaded_repository_is_delivered_and_gets_nothing(
 
 
 @pytest.mark.timeout(400)
+@deep(
+    "tests/hostile/test_git.py::test_a_hostile_repository_gets_nothing",
+    "tests/hostile/test_delivery.py::test_a_loaded_repository_is_delivered_and_gets_nothing",
+    "tests/workflows/test_bad_input.py::test_a_repository_that_is_none_fails_with_the_way_out",
+)
 async def test_every_hostile_repository_through_a_delivery(client: Client, world: World, tmp_path: Path) -> None:
     """One of each kind of trick is delivered, or its run fails at the intake with the reason, before any model was asked."""
     script = [says("planner", answer(plan(item("note", ["note.txt"])))), writer("note", write("note.txt", "new\n")), a_tester()]

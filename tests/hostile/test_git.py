@@ -14,6 +14,7 @@ from activities.git.mirrors import ATTRIBUTES
 from activities.git.quota import size_of
 from activities.repositories.detection import detect
 from contracts.errors import BatonError
+from tests.depth import of_each_kind
 from tests.hostile.elsewhere import ELSEWHERE
 from tests.hostile.entries import ENTRIES
 from tests.hostile.names import NAMES
@@ -98,7 +99,11 @@ def read_all(folder: Path) -> bytes:
     return read
 
 
-@pytest.mark.parametrize("trick", TRICKS, ids=str)
+CAUGHT = of_each_kind(TRICKS, lambda trick: (trick.make.__module__, trick.refused))
+"""One of each kind: each that is refused for a reason of its own, and one of each file's that are not refused."""
+
+
+@pytest.mark.parametrize("trick", CAUGHT, ids=str)
 def test_the_careless_are_caught(world: World, tmp_path: Path, trick: Trick) -> None:
     """The same repository, worked on as a naive application would: every trick works, so the test above can fail."""
     origin = trick.make(world, tmp_path / "origin")

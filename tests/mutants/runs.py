@@ -150,7 +150,7 @@ MUTANTS = (
         file="workflows/kit/fan_out.py",
         old="await kit.flush_change()",
         new="pass",
-        tests=(f"{ORDER}::test_an_approved_gate_shows_at_once",),
+        tests=(f"{ORDER}::test_a_run_says_what_it_does_at_every_moment",),
     ),
     Mutant(
         name="child-asks-unseen",

@@ -15,6 +15,7 @@ from contracts.ids import turn_key
 from contracts.repositories import WorkspaceRef
 from ledger.tables import edge, scope, seen, turn
 from tests import scripts
+from tests.depth import soak
 from tests.scripts import Turn, answer, call, calls, could_not, says, summary, unsure
 from tests.stack import git, sample
 from tests.wire.server import WireServer
@@ -34,17 +35,22 @@ async def once(asking: Ask, *turns: Turn, **options: Any) -> Ended:
         return await made.ended(await made.start())
 
 
-WRONG: list[tuple[str, Turn, str]] = [
-    ("not JSON", NOT_JSON, "the final output does not fit write_summary/1: (whole): Invalid JSON"),
+MORE_WRONG: list[tuple[str, Turn, str]] = [
     ("another shape", answer({"summary": "x"}), "body.how_it_meets: Field required"),
     ("a field too many", answer(summary() | {"extra": 1}), "body.extra: Extra inputs are not permitted"),
     ("done without a body", answer(None), "outcome 'done' needs a body"),
-    ("an unknown tool", calls(call("rm_rf")), "there is no tool 'rm_rf' for you"),
     ("arguments that are not JSON", {"calls": [{"tool": "run_state", "raw": "{"}]}, "the arguments of run_state could not be"),
     ("too many calls", calls(*[call("run_state")] * 9), "it had 9 tool calls; at most 8 are run in one reply"),
     ("nothing", {"raw": " "}, "it was empty"),
     ("a refusal", {"stop": "refusal"}, "you declined to answer"),
     ("a reply that was cut", {"stop": "length", "text": '{"outcome": "do'}, "it was cut off at 8000 tokens"),
+]
+"""What is wrong with each of these, and of more, `tests/activities/turns/test_replies.py` has."""
+
+WRONG = [
+    ("not JSON", NOT_JSON, "the final output does not fit write_summary/1: (whole): Invalid JSON"),
+    ("an unknown tool", calls(call("rm_rf")), "there is no tool 'rm_rf' for you"),
+    *soak(*MORE_WRONG),
 ]
 
 
@@ -202,7 +208,7 @@ async def test_an_overloaded_provider_is_asked_again(asking: Ask) -> None:
     assert (ended.handoff.outcome, ended.attempts()[0], len(ended.turns)) == ("done", 2, 1)
 
 
-@pytest.mark.parametrize("kind", ["authentication", "bad_request", "too_large", "credit"])
+@pytest.mark.parametrize("kind", ["authentication", *soak("bad_request", "too_large", "credit")])
 async def test_an_error_that_stays_ends_the_step_at_once(asking: Ask, kind: str) -> None:
     """What asking again cannot mend is asked again if a person says so; else the step could not, in the provider's words."""
     async with asking({"error": kind}, DONE) as made:

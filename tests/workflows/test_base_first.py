@@ -13,6 +13,7 @@ from tests.scripts import a_tester, answer, edit, item, plan, says, writer
 from tests.stack import Stack, git, result_of, sample
 from tests.wheels import wheel, wheelhouse
 from tests.workflows.conftest import Start
+from tests.workflows.test_delivery import activities
 
 FIX = edit(
     "shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return (cents * (100 - percent) + 50) // 100\n"
@@ -21,12 +22,6 @@ PLANNER = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
 WHOLE = (PLANNER, writer("fix", FIX), a_tester())
 
 Run = WorkflowHandle[Any, Any]
-
-
-async def activities(run: Run, name: str) -> int:
-    """How often an activity of this name was scheduled."""
-    events = (await run.fetch_history()).events
-    return sum(one.activity_task_scheduled_event_attributes.activity_type.name == name for one in events)
 
 
 async def stuck(stack: Stack, run: Run, title: str) -> GateView:
@@ -90,44 +85,29 @@ UNUSABLE: tuple[Unusable, ...] = (
 )
 
 
-@pytest.mark.parametrize(
-    ("files", "asked", "title", "why", "mend"), UNUSABLE, ids=[f"{row[1] or next(iter(row[0]))}: {row[3]}" for row in UNUSABLE]
-)
-async def test_a_check_that_proves_nothing_opens_a_gate_before_money(
-    start: Start, tmp_path: Path, files: dict[str, str], asked: dict[str, Any], title: str, why: str, mend: str
-) -> None:
+async def test_a_check_that_proves_nothing_opens_a_gate_before_money(start: Start, tmp_path: Path) -> None:
     """The gate says what happened, what mends it, the command and the layout; rejected, the run ends and nobody was paid."""
-    origin = sample(tmp_path / "sample", files)
     async with start(check=None) as stack:
-        run = await stack.deliver(origin, **asked)
-        view = await stuck(stack, run, f"{'the check cannot run' if 'cannot' in title else title} on the base")
-        assert why in view.facts[0]
-        assert mend in view.facts[1]
-        assert any(fact.startswith("check: ") for fact in view.facts)
-        assert "layout: Python at the root (flat layout): shop" in view.facts
-        assert [one.id for one in view.changes] == ["check", "environment"]
-        await stack.decide(view, "reject", note="not now")
-        report = await result_of(run)
-        assert await activities(run, "call_model") == 0
-    assert (report.state, report.usd_micros, report.tokens) == ("could_not", 0, 0)
-    assert "reject by maria: not now" in report.reason
-    assert git(origin, "branch", "--list").split() == ["*", "main"]
+        origins = [sample(tmp_path / f"sample-{number}", row[0]) for number, row in enumerate(UNUSABLE)]
+        runs = [await stack.deliver(origin, **row[1]) for origin, row in zip(origins, UNUSABLE, strict=True)]
+        for run, origin, row in zip(runs, origins, UNUSABLE, strict=True):
+            await _proves_nothing(stack, run, row)
+            assert git(origin, "branch", "--list").split() == ["*", "main"], row
 
 
-async def test_a_base_with_some_red_tests_goes_on_and_is_run_once(start: Start, tmp_path: Path) -> None:
-    """The sample's base has one red test: no gate, the plan gate says what it showed, and the verdict uses that same run."""
-    origin = sample(tmp_path / "sample")
-    async with start(*WHOLE, check=None) as stack:
-        run = await stack.deliver(origin, branch="fix")
-        view = await stack.approve(run, "plan-1")
-        assert any(fact.startswith("check: pytest -q; on the base: 4 tests ran, 1 failed") for fact in view.facts)
-        await stack.approve(run, "change-1")
-        report = await result_of(run)
-        said = await stack.said(run)
-        assert await activities(run, "run_checks") == 2
-    assert (report.state, report.tests.verdict) == ("done", "passed")
-    assert report.tests.base.failures == ("tests.test_pricing::test_half_a_cent_rounds_up",)
-    assert "coordinator: ran the check on the base: 4 tests ran, 1 failed" in said
+async def _proves_nothing(stack: Stack, run: Run, row: Unusable) -> None:
+    _, _, title, why, mend = row
+    view = await stuck(stack, run, f"{'the check cannot run' if 'cannot' in title else title} on the base")
+    assert why in view.facts[0], row
+    assert mend in view.facts[1], row
+    assert any(fact.startswith("check: ") for fact in view.facts), row
+    assert "layout: Python at the root (flat layout): shop" in view.facts, row
+    assert [one.id for one in view.changes] == ["check", "environment"], row
+    await stack.decide(view, "reject", note="not now")
+    report = await result_of(run)
+    assert await activities(run, "call_model") == 0, row
+    assert (report.state, report.usd_micros, report.tokens) == ("could_not", 0, 0), row
+    assert "reject by maria: not now" in report.reason, row
 
 
 async def test_approved_it_goes_on_without_a_check_and_says_so(start: Start, tmp_path: Path) -> None:
@@ -147,20 +127,6 @@ async def test_approved_it_goes_on_without_a_check_and_says_so(start: Start, tmp
     assert change.risk.startswith("high")
 
 
-async def test_approved_a_red_check_stays_and_can_become_green(start: Start, tmp_path: Path) -> None:
-    """Where all that failed ran, the change may mend it: the check is kept, and proves it."""
-    origin = sample(tmp_path / "sample")
-    async with start(*WHOLE, check=None) as stack:
-        run = await stack.deliver(origin, branch="fix", check="pytest -q -k half")
-        await stack.decide(await stuck(stack, run, "nothing passes on the base"))
-        view = await stack.approve(run, "plan-1")
-        assert any("the only test fails; maria went on at stuck-1" in fact for fact in view.facts)
-        await stack.approve(run, "change-1")
-        report = await result_of(run)
-    assert (report.state, report.tests.verdict) == ("done", "passed")
-    assert report.tests.fixed == ("tests.test_pricing::test_half_a_cent_rounds_up",)
-
-
 NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"check": "pytest -q shop"}, {"note": "check: pytest -q tests\nthere they are"}, "pytest -q tests"),
     ({"environment": "/no/such"}, {"note": "x", "answers": {"environment": sys.prefix, "check": " "}}, "pytest -q"),
@@ -168,36 +134,39 @@ NAMING: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "named", "check"), NAMING, ids=[f"{row[0]} {row[1]}" for row in NAMING])
-async def test_another_check_or_environment_is_tried(
-    start: Start, tmp_path: Path, asked: dict[str, Any], named: dict[str, Any], check: str
-) -> None:
+async def test_another_check_or_environment_is_tried(start: Start, tmp_path: Path) -> None:
     """What a person names runs on the base at once, and is what the plan gate says."""
     origin = sample(tmp_path / "sample")
     async with start(*WHOLE, check=None) as stack:
-        run = await stack.deliver(origin, branch="fix", **asked)
-        view = await stuck(stack, run, "the check cannot run on the base")
-        await stack.decide(view, "request_changes", **named)
-        shown = await stack.gate(run, "plan-1")
-        assert await activities(run, "run_checks") == 2
-        await stack.decide(shown, "reject", note="enough")
-        await result_of(run)
-    assert [fact for fact in shown.facts if fact.startswith(f"check: {check}") and "4 tests ran, 1 failed" in fact], shown.facts
+        for asked, named, check in NAMING:
+            run = await stack.deliver(origin, branch="fix", **asked)
+            view = await stuck(stack, run, "the check cannot run on the base")
+            await stack.decide(view, "request_changes", **named)
+            shown = await stack.gate(run, "plan-1")
+            assert await activities(run, "run_checks") == 2
+            await stack.decide(shown, "reject", note="enough")
+            await result_of(run)
+            wanted = [one for one in shown.facts if one.startswith(f"check: {check}") and "4 tests ran, 1 failed" in one]
+            assert wanted, shown.facts
 
 
 async def test_another_check_proves_the_change(start: Start, tmp_path: Path) -> None:
-    """What a person named at the gate is what runs on the change in the end."""
+    """What a person named at the gate is what runs on the change in the end. It is red, and approved: where all that failed
+    ran, the change may mend it, and the check is kept and proves it."""
     origin = sample(tmp_path / "sample")
     async with start(*WHOLE, check=None) as stack:
         run = await stack.deliver(origin, branch="fix", check="pyest")
         view = await stuck(stack, run, "the check cannot run on the base")
-        await stack.decide(view, "request_changes", note="a typing error", answers={"check": "pytest -q"})
-        assert (await stack.approve(run, "plan-1")).kind == "plan"
+        await stack.decide(view, "request_changes", note="a typing error", answers={"check": "pytest -q -k half"})
+        await stack.decide(await stuck(stack, run, "nothing passes on the base"))
+        view = await stack.approve(run, "plan-1")
+        assert any("the only test fails; maria went on at stuck-2" in fact for fact in view.facts)
         await stack.approve(run, "change-1")
         report = await result_of(run)
         assert await activities(run, "run_checks") == 3
     assert (report.state, report.tests.verdict) == ("done", "passed")
-    assert [one.command for one in report.tests.runs] == ["pytest -q"]
+    assert [one.command for one in report.tests.runs] == ["pytest -q -k half"]
+    assert report.tests.fixed == ("tests.test_pricing::test_half_a_cent_rounds_up",)
 
 
 @pytest.fixture
@@ -251,8 +220,7 @@ async def test_an_environment_that_cannot_be_made_asks_again(start: Start, tmp_p
         assert "Python: prices, not-there-at-all, pytest" in again.facts
         await stack.decide(again, "reject", note="no")
         assert (await result_of(run)).state == "could_not"
-    bare = sample(tmp_path / "bare", {"tests/test_more.py": USES})
-    async with start(*WHOLE, check=None) as stack:
+        bare = sample(tmp_path / "bare", {"tests/test_more.py": USES})
         run = await stack.deliver(bare, branch="fix")
         await stack.decide(await stack.gate(run, "stuck-1"), "request_changes", note="environment: prepare")
         assert any(fact.startswith("nothing to install") for fact in (await stack.gate(run, "stuck-2")).facts)

@@ -12,17 +12,17 @@ from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowFailureError,
     WorkflowHandle,
-    WorkflowHistory,
     WorkflowUpdateFailedError,
 )
 
 from contracts.carried import Mail
 from contracts.gates import GateView
 from ledger.tables import decision
+from tests.depth import deep
 from tests.replay.test_saved import replayer
-from tests.scripts import a_tester, answer, item, plan, read, says, summary, unsure
+from tests.scripts import answer, item, plan, read, says, unsure
 from tests.stack import Stack, sample
-from tests.workflows.test_continue import FIX, PLANNER, Short, short_lived, start
+from tests.workflows.test_continue import FIX, PLANNER, Short, runs_of, short_lived, start
 from workflows.delivery import writing
 from workflows.kit import memory
 from workflows.kit.inbox import Inbox
@@ -33,16 +33,6 @@ LONG = [read("shop/pricing.py")] * 12
 ITEM = item("fix", ["shop/pricing.py"])
 WHICH = {"id": "which", "text": "Which one?"}
 ANSWER = {"verb": "answer", "answers": {"which": "the second"}}
-
-
-async def runs_of(run: WorkflowHandle[Any, Any]) -> list[WorkflowHandle[Any, Any]]:
-    """Every run of a chain, the first one first."""
-    found = [run._client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)]
-    while True:
-        last = (await found[-1].fetch_history()).events[-1].workflow_execution_continued_as_new_event_attributes
-        if not last.new_execution_run_id:
-            return found
-        found.append(run._client.get_workflow_handle(run.id, run_id=last.new_execution_run_id))
 
 
 def said(connection: Connection) -> list[tuple[str, str, str]]:
@@ -71,6 +61,7 @@ async def test_kept_decisions_travel_along(start: Short, tmp_path: Path) -> None
     assert made == [("plan-1", "ann", "won"), ("plan-1", "bob", "refused")]
 
 
+@deep("tests/workflows/test_chain.py::test_kept_decisions_travel_along")
 async def test_decisions_left_behind_are_noticed(start: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: where the inbox does not travel along, whoever comes to the open gate decides."""
     monkeypatch.setattr(Inbox, "mail", lambda _: Mail())
@@ -82,26 +73,11 @@ async def test_decisions_left_behind_are_noticed(start: Short, tmp_path: Path, m
     assert made == [("plan-1", "late", "won")]
 
 
-async def test_a_decision_sent_again_to_a_later_run_is_the_same_one(start: Short, tmp_path: Path) -> None:
-    """Temporal knows update ids within one run only. The run knows the decision, says the same and records nothing more."""
-    second = says("planner", *LONG, answer(plan(ITEM, summary="smaller")), text="say less")
-    async with start(second, PLANNER) as stack:
-        run = await stack.deliver(sample(tmp_path / "sample"))
-        view = await stack.gate(run, "plan-1")
-        handle = stack.client.get_workflow_handle(run.id)
-        asked = {"gate": view.gate, "by": "ann", "note": "say less", "subject": view.subject, "nonce": "n-1"}
-        first = await handle.execute_update("request_changes", asked, id="u-1")
-        again_at = await stack.gate(run, "plan-2")
-        again = await handle.execute_update("request_changes", asked, id="u-1")
-        await stack.decide(again_at, "reject", note="enough")
-        await run.result()
-        made = await stack.ledger.read(said)
-    assert (first["verb"], first["by"], first["at"]) == (again["verb"], again["by"], again["at"])
-    assert made == [("plan-1", "ann", "won"), ("plan-2", "maria", "won")]
-
-
 async def test_a_nonce_makes_two_peoples_decisions_not_one(start: Short, tmp_path: Path) -> None:
-    """In a later run of the chain: another verb or sender wins nothing with the nonce of what counted, or of what was kept."""
+    """In a later run of the chain: another verb or sender wins nothing with the nonce of what counted, or of what was kept.
+
+    Temporal knows update ids within one run only: sent again, the run knows the decision, says the same, records nothing more.
+    """
     second = says("planner", *LONG, answer(plan(ITEM, summary="smaller")), text="say less")
     async with start(second, PLANNER) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"))
@@ -110,8 +86,9 @@ async def test_a_nonce_makes_two_peoples_decisions_not_one(start: Short, tmp_pat
         early = {"gate": "change", "by": "ann", "note": "no", "nonce": "n-0"}
         asked = {"gate": view.gate, "by": "ann", "note": "say less", "subject": view.subject, "nonce": "n-1"}
         await handle.execute_update("reject", early)
-        await handle.execute_update("request_changes", asked)
+        first = await handle.execute_update("request_changes", asked, id="u-1")
         again_at = await stack.gate(run, "plan-2")
+        again = await handle.execute_update("request_changes", asked, id="u-1")
         for by in ("ann", "bob"):
             await handle.execute_update("reject", early | {"by": by})
         for verb, other in (("reject", asked), ("request_changes", asked | {"by": "bob"})):
@@ -123,6 +100,7 @@ async def test_a_nonce_makes_two_peoples_decisions_not_one(start: Short, tmp_pat
         await run.result()
         made, chain = await stack.ledger.read(said), await runs_of(run)
     assert len(chain) > 1
+    assert (first["verb"], first["by"], first["at"]) == (again["verb"], again["by"], again["at"])
     assert [one for one in made if one[2] == "won"] == [("plan-1", "ann", "won"), ("plan-2", "maria", "won")]
     assert sorted(one[:2] for one in made if one[2] == "refused") == [
         *(("change", by) for by in ("ann", "bob")),
@@ -208,27 +186,3 @@ async def test_a_childs_deadline_covers_its_chain(start: Short, tmp_path: Path) 
     assert continued
     given = timedelta(seconds=seconds)
     assert f"fix is could_not: the child workflow did not answer within its deadline of {given}" in view.facts[0]
-
-
-async def test_it_waits_for_children(start: Short, tmp_path: Path) -> None:
-    """A parent past its limit stays in its run until its children have ended: none of them is cut off."""
-    planner = says("planner", *LONG, answer(plan(ITEM)))
-    slow = says("writer", *LONG, *LONG, FIX, answer(summary()), text="Your item is `fix`")
-    async with start(planner, slow, a_tester()) as stack:
-        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
-        await stack.approve(run, "plan")
-        for _ in range(40):
-            await stack.client.get_workflow_handle(run.id).signal("nothing_known", {})
-        await stack.approve(run, "change")
-        assert (await run.result()).state == "done"
-        histories = [await one.fetch_history() for one in await runs_of(run)]
-    with_children = [one for one in histories if _ids(one, "start_child_workflow_execution_initiated_event_attributes")]
-    assert len(histories) > len(with_children) == 1
-    assert len(_ids(with_children[0], "child_workflow_execution_completed_event_attributes")) == 1
-    assert len(with_children[0].events) > 70 + 40
-
-
-def _ids(history: WorkflowHistory, kind: str) -> list[str]:
-    """The workflows that the events of one kind are about."""
-    found = [getattr(event, kind) for event in history.events if event.HasField(kind)]
-    return [one.workflow_id if hasattr(one, "workflow_id") else one.workflow_execution.workflow_id for one in found]

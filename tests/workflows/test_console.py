@@ -34,7 +34,7 @@ async def test_a_delivery_is_decided_in_the_console_from_the_plan_to_the_push(
     async def connect() -> Client:
         return client
 
-    playing = start(says("planner", *PLANNED, *PLANNED), writer("fix", FIX), a_tester(), check=None)
+    playing = start(says("planner", *PLANNED, *PLANNED), writer("fix", FIX), a_tester())
     async with playing as stack, served(stack.ledger, connect=connect) as web:
         run = await stack.deliver(origin, branch="fix/rounding")
         view = await stack.gate(run, "plan-1")

@@ -187,62 +187,39 @@ async def test_what_lfs_keeps_is_refused_and_what_gets_past_that_is_told(
     assert stored(origin, "lfs")[b"assets/big.bin"][1] == POINTER.replace(b"12345", b"1")
 
 
-async def test_a_check_reads_what_lfs_keeps(start: Start, tmp_path: Path) -> None:
-    """The plan gate says so, the check passes because of it, and what is pushed still has the pointer."""
-    lfs.program()
-    origin = sample(tmp_path / "sample")
-    work = tmp_path / "sample" / "work"
-    test = f"def test_it():\n    assert open('assets/big.bin', 'rb').read() == {BINARY!r}\n"
-    pointer = lfs.pointer(BINARY)
-    for name, data in {
-        ".gitattributes": lfs.RULES,
-        "assets/big.bin": pointer,
-        "tests/test_big.py": test.encode(),
-    }.items():
-        (work / name).parent.mkdir(exist_ok=True)
-        (work / name).write_bytes(data)
-    git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
-    git(work, "commit", "--quiet", "--message=Files")
-    git(work, "push", "--quiet", str(origin), "main")
-    lfs.keep(origin / "lfs" / "objects", BINARY)
-    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
-    async with start(planner, writer("fix", FIX), a_tester(), check=None) as stack:
-        run = await stack.deliver(origin, branch="lfs")
-        planned = await stack.approve(run, "plan-1")
-        await stack.approve(run, "change-1")
-        report = await run.result()
-        said = await stack.said(run)
-    assert (report.state, report.tests.verdict) == ("done", "passed"), said
-    assert (
-        "1 file is kept with Git LFS, such as assets/big.bin: checks see the content; what agents write there is uploaded with "
-        "the push" in planned.facts
-    )
-    assert stored(origin, "lfs")[b"assets/big.bin"][1] == pointer
-
-
 async def test_what_an_agent_writes_for_lfs_arrives_with_the_push(start: Start, tmp_path: Path) -> None:
-    """The check reads it, the gate shows it, the tree has the pointer, and git-lfs finds the content at the target."""
+    """The check reads it, the gate shows it, the tree has the pointer, and git-lfs finds the content at the target.
+
+    The plan gate says that checks see what is kept, and what nobody has changed is pushed as the pointer that it was.
+    """
     lfs.program()
     origin, work = sample(tmp_path / "sample"), tmp_path / "sample" / "work"
     old, new = b"name,cents\ntea,320\n", b"name,cents\ntea,330\n"
     test = f"def test_it():\n    assert open('prices.csv', 'rb').read() in ({old!r}, {new!r})\n"
-    rules = b"*.csv filter=lfs diff=lfs merge=lfs -text\n"
-    for name, data in {".gitattributes": rules, "prices.csv": lfs.pointer(old), "tests/test_prices.py": test.encode()}.items():
+    test += f"    assert open('big.bin', 'rb').read() == {BINARY!r}\n"
+    rules = b"*.csv filter=lfs diff=lfs merge=lfs -text\n" + lfs.RULES
+    files = {"prices.csv": lfs.pointer(old), "big.bin": lfs.pointer(BINARY), "tests/test_prices.py": test.encode()}
+    for name, data in {".gitattributes": rules, **files}.items():
         (work / name).write_bytes(data)
     git(work, "-c", "filter.lfs.clean=cat", "add", "--all")
     git(work, "commit", "--quiet", "--message=Files")
     git(work, "push", "--quiet", str(origin), "main")
-    lfs.keep(origin / "lfs" / "objects", old)
+    for kept in (old, BINARY):
+        lfs.keep(origin / "lfs" / "objects", kept)
     edits = calls(call("edit_file", path="prices.csv", old="tea,320", new="tea,330"))
     planner = says("planner", answer(plan(item("fix", ["shop/pricing.py", "prices.csv"]))))
     async with start(planner, writer("fix", FIX, edits), a_tester(), check=None) as stack:
         run = await stack.deliver(origin, branch="lfs")
-        await stack.approve(run, "plan-1")
+        planned = await stack.approve(run, "plan-1")
         view = await stack.gate(run, "change-1")
         await stack.decide(view)
         report = await run.result()
         said = await stack.said(run)
     assert (report.state, report.tests.verdict) == ("done", "passed"), said
+    [kept_there] = [one for one in planned.facts if "kept with Git LFS" in one]
+    assert kept_there.startswith("2 files are kept with Git LFS, such as ")
+    assert kept_there.endswith(": checks see the content; what agents write there is uploaded with the push")
+    assert stored(origin, "lfs")[b"big.bin"][1] == lfs.pointer(BINARY)
     (fact,) = (one for one in view.facts if one.startswith("kept with Git LFS, not in the diff, and uploaded with the push"))
     assert "prices.csv (19 bytes" in fact
     assert "tea,330" in fact

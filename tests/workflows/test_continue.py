@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 
 from contracts.growth import Growth
 from ledger import runs
@@ -16,8 +16,8 @@ from ledger.tables import decision, feed, reservation, turn
 from ledger.views.work import sheet_of
 from tests import scripts
 from tests.activities.agentfiles import routed
-from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, unsure, writer
-from tests.stack import QUICK, Stack, dev_server, git, sample, stack
+from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, says, summary, unsure, writer
+from tests.stack import PATIENCE, QUICK, Stack, dev_server, git, held, sample, stack
 from tests.workflows.test_context import past
 
 SUGGESTED_AT = "limit.historyCount.suggestContinueAsNew=70"
@@ -50,6 +50,16 @@ def start(short_lived: Client, tmp_path: Path) -> Short:
     return started
 
 
+async def runs_of(run: WorkflowHandle[Any, Any]) -> list[WorkflowHandle[Any, Any]]:
+    """Every run of a chain, the first one first."""
+    found = [run._client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)]
+    while True:
+        last = (await found[-1].fetch_history()).events[-1].workflow_execution_continued_as_new_event_attributes
+        if not last.new_execution_run_id:
+            return found
+        found.append(run._client.get_workflow_handle(run.id, run_id=last.new_execution_run_id))
+
+
 async def chain_of(run: WorkflowHandle[Any, Any]) -> list[int]:
     """The events of each run of the chain, the newest last."""
     found: list[int] = []
@@ -72,23 +82,43 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 async def test_a_loop_goes_on_in_the_middle(start: Short, tmp_path: Path) -> None:
-    """The planner's loop runs over several runs of the chain; every turn is paid once, and gates, children and push follow."""
+    """The planner's loop runs over several runs of the chain; every turn is paid once, and gates, children and push follow.
+
+    A parent past its limit stays in its run until its children have ended: none of them is cut off.
+    """
     origin = sample(tmp_path / "sample")
-    async with start(PLANNER, writer("fix", FIX), a_tester()) as running:
+    slow = says("writer", *[read("shop/pricing.py")] * LOOKS, FIX, answer(summary()), text="Your item is `fix`")
+    async with start(PLANNER, slow, a_tester()) as running:
+        thinking = held(running, "writer")
         run = await running.deliver(origin, branch="fix/long")
         await running.approve(run, "plan")
+        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        for _ in range(80):
+            await running.client.get_workflow_handle(run.id).signal("nothing_known", {})
+        thinking.go.set()
         await running.approve(run, "change")
         report = await run.result()
         first = running.client.get_workflow_handle(run.id, run_id=run.first_execution_run_id)
         chain = await chain_of(first)
         found = await running.ledger.read(counts)
         row = await running.ledger.read(runs.find, run.id)
+        histories = [await one.fetch_history() for one in await runs_of(run)]
     assert report.state == "done"
     assert len(chain) > 2
-    assert found["turns"] == found["calls"] == LOOKS + 1 + 2 + 1
+    assert found["turns"] == found["calls"] == LOOKS + 1 + LOOKS + 2 + 1
     assert found["lines"] == found["keys"]
     assert (row.trace, row.state) == (run.first_execution_run_id, "done")
     assert git(origin, "rev-parse", "fix/long") == report.commit
+    with_children = [one for one in histories if _ids(one, "start_child_workflow_execution_initiated_event_attributes")]
+    assert len(histories) > len(with_children) == 1
+    assert len(_ids(with_children[0], "child_workflow_execution_completed_event_attributes")) == 1
+    assert len(with_children[0].events) > 70 + 40
+
+
+def _ids(history: WorkflowHistory, kind: str) -> list[str]:
+    """The workflows that the events of one kind are about."""
+    found = [getattr(event, kind) for event in history.events if event.HasField(kind)]
+    return [one.workflow_id if hasattr(one, "workflow_id") else one.workflow_execution.workflow_id for one in found]
 
 
 async def test_a_person_goes_on_with_a_step_in_the_next_run_of_the_chain(start: Short, tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import contextlib
 import gc
 import secrets
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer
 
@@ -24,6 +24,7 @@ from ledger.db import Ledger
 from ledger.migrate import upgrade
 from ledger.tables import reservation, turn
 from tests import scripts
+from tests.depth import deep, soak
 from tests.processes import Worker
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, read, says, writer
 from tests.stack import PATIENCE, Stack, git, sample, until
@@ -71,9 +72,14 @@ async def _activity(run: WorkflowHandle[Any, Any], name: str) -> bool | None:
     return True if any(one.activity_type.name == name for one in pending) else None
 
 
-STAGES: list[tuple[str, Callable[[Stack, Any], Awaitable[None]], list[dict[str, Any]]]] = [
+Stage = tuple[str, Callable[[Stack, Any], Awaitable[None]], list[dict[str, Any]]]
+
+IN_THE_PLAN: tuple[Stage, ...] = (
     ("planning", _while_planning, [slowly(PLANNER)]),
     ("plan gate", _at_the_plan_gate, [PLANNER]),
+)
+STAGES: list[Stage] = [
+    *soak(*IN_THE_PLAN),
     ("writing", _while_writing, [PLANNER, slowly(writer("fix", FIX))]),
     ("change gate", _at_the_change_gate, [PLANNER, writer("fix", FIX), a_tester()]),
 ]
@@ -105,7 +111,8 @@ def _held(connection: Any) -> int:
 
 
 async def test_a_paused_run_goes_on_after_resume(start: Start, tmp_path: Path) -> None:
-    """While paused nothing new is started, gates still take decisions, and resume goes on from there."""
+    """While paused nothing new is started, gates still take decisions, and resume goes on from there. What happened replays:
+    on the code as it is no command of the run or of its child differs."""
     origin = sample(tmp_path / "sample")
     async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
         run = await stack.deliver(origin)
@@ -120,9 +127,12 @@ async def test_a_paused_run_goes_on_after_resume(start: Start, tmp_path: Path) -
         await stack.approve(run, "change")
         report = await run.result()
         story = await stack.said(run)
+        child = stack.client.get_workflow_handle(f"{run.id}.write.1.fix")
+        histories = [await run.fetch_history(), await child.fetch_history()]
     assert status.state == "paused"
     assert report.state == "done"
     assert story.index("paused the run") < story.index("resumed the run") < story.index("started on fix")
+    await _replay(histories)
 
 
 async def _row_is(stack: Stack, run: WorkflowHandle[Any, Any], state: str) -> bool | None:
@@ -130,6 +140,7 @@ async def _row_is(stack: Stack, run: WorkflowHandle[Any, Any], state: str) -> bo
     return True if row.state == state else None
 
 
+@deep("tests/chaos/test_storm.py::test_nothing_is_lost_or_doubled_while_everything_is_killed")
 async def test_a_killed_worker_loses_and_doubles_nothing(client: Client, tmp_path: Path) -> None:
     """The only worker dies when a writer has edited a file; another finishes. No turn is paid twice, one branch is pushed."""
     origin = sample(tmp_path / "sample")
@@ -159,15 +170,7 @@ def _paid(connection: Any) -> dict[str, int]:
     return {"turns": len(rows), "distinct": len({(row.path, row.parent) for row in rows}), "held": _held(connection)}
 
 
-async def test_a_finished_delivery_replays(start: Start, client: Client, tmp_path: Path) -> None:
-    """The histories of a run and of its child replay on the code as it is: no command differs."""
-    origin = sample(tmp_path / "sample")
-    async with start(PLANNER, writer("fix", FIX), a_tester()) as stack:
-        run = await stack.deliver(origin)
-        await stack.approve(run, "plan")
-        await stack.approve(run, "change")
-        await run.result()
-        histories = [await run.fetch_history(), await client.get_workflow_handle(f"{run.id}.write.1.fix").fetch_history()]
+async def _replay(histories: Sequence[WorkflowHistory]) -> None:
     replayer = Replayer(
         workflows=worker.WORKFLOWS,
         data_converter=DATA_CONVERTER,

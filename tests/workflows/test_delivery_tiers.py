@@ -9,6 +9,7 @@ from contracts.actions import GitPush
 from contracts.delivery.run import DeliveryReport
 from ledger import actions
 from ledger.views.gates import subject_of
+from tests.depth import soak
 from tests.scripts import a_tester, writer
 from tests.stack import Stack, git, sample
 from tests.workflows.conftest import Start
@@ -52,11 +53,12 @@ async def test_auto_pushes_nothing_that_was_rejected(start: Start, tmp_path: Pat
         await stack.decide(await stack.gate(run, "change-1"), "reject", note="not today")
         report = await run.result()
     assert (report.state, report.receipts) == ("could_not", ())
+    assert "not today" in report.reason
     assert git(origin, "for-each-ref", "--format=%(refname:short)") == "main"
 
 
 @pytest.mark.parametrize(
-    ("verb", "state", "ended"), [("done", "done_by_person", "done"), ("declined", "declined", "could_not")]
+    ("verb", "state", "ended"), [("done", "done_by_person", "done"), *soak(("declined", "declined", "could_not"))]
 )
 async def test_draft_shows_everything_and_leaves_the_push_to_a_person(
     start: Start, tmp_path: Path, verb: str, state: str, ended: str

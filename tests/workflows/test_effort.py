@@ -59,10 +59,13 @@ async def agents_of(stack: Stack, trace: str) -> set[str]:
 
 @pytest.mark.parametrize("verdict", ["trivial", *soak("simple")])
 async def test_a_small_task_is_made_by_one_agent(start: Start, tmp_path: Path, verdict: str) -> None:
-    """No plan is made or asked about; one agent changes, the same checks run, and the same gate approves what is pushed."""
+    """No plan is made or asked about; one agent changes, the same checks run, and the same gate approves what is pushed.
+
+    With a blank command the repository's own check is looked for, runs, and is what the verdict is about.
+    """
     origin = sample(tmp_path / "sample")
-    async with start(router(verdict), SOLO, a_tester(), check=None) as stack:
-        run = await stack.deliver(origin, branch="quick", effort="auto")
+    async with start(router(verdict), SOLO, a_tester()) as stack:
+        run = await stack.deliver(origin, branch="quick", effort="auto", check="\t ")
         change = await stack.approve(run, "change-1")
         report = await run.result()
         said, who = await stack.said(run), await agents_of(stack, report.trace)
@@ -71,27 +74,15 @@ async def test_a_small_task_is_made_by_one_agent(start: Start, tmp_path: Path, v
     for history in histories:
         await replayer().replay_workflow(history)
     assert (report.state, report.tests.verdict, report.approved_by) == ("done", "passed", ("change-1 by maria",))
+    assert [one.command for one in report.tests.runs] == ["pytest -q"]
     assert "+    return (cents * (100 - percent) + 50) // 100" in git(origin, "show", "quick")
     assert f"skipped the planner and the plan gate | the router says {verdict}: one line in pricing.py" in said
     assert f"not planned; made by a single agent: the router says {verdict}: one line in pricing.py" in change.facts
     assert who == {"router", "solo", "tester"}
 
 
-async def test_a_full_task_is_planned_as_ever(start: Start, tmp_path: Path) -> None:
-    """The router's word for the rest: planned, approved, written, tested; the feed says that nothing was skipped."""
-    origin = sample(tmp_path / "sample")
-    async with start(router("full", "three modules"), *WHOLE) as stack:
-        run = await stack.deliver(origin, effort="auto")
-        await stack.approve(run, "plan-1")
-        await stack.approve(run, "change-1")
-        report = await run.result()
-        said, who = await stack.said(run), await agents_of(stack, report.trace)
-    assert (report.state, report.approved_by) == ("done", ("plan-1 by maria", "change-1 by maria"))
-    assert "skips nothing: the task needs the whole pipeline | the router says full: three modules" in said
-    assert who == {"router", "planner", "writer", "tester"}
-
-
 DOUBTS: list[tuple[str, Turn, str]] = [
+    ("full", answer({"verdict": "full", "why": "three modules"}), "the router says full: three modules"),
     ("unsure", unsure("two ways to read it"), "the router is unsure: two ways to read it"),
     ("not sure enough", answer({"verdict": "trivial", "why": "w"}, confidence=400), "the router is unsure: "),
     ("could not", could_not("no tools"), "the router is could_not: no tools"),
@@ -99,14 +90,15 @@ DOUBTS: list[tuple[str, Turn, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "told"), [row[1:] for row in DOUBTS], ids=[row[0] for row in DOUBTS])
-async def test_a_router_in_doubt_means_the_whole_pipeline(start: Start, tmp_path: Path, said: Turn, told: str) -> None:
-    """Whatever the router does not say plainly skips nothing, and nobody is asked about it."""
+async def test_a_router_in_doubt_means_the_whole_pipeline(start: Start, tmp_path: Path) -> None:
+    """Where the router says so, and whatever it does not say plainly: nothing is skipped, and nobody is asked about it."""
     origin = sample(tmp_path / "sample")
-    async with start(says("router", said), *WHOLE) as stack:
-        run = await stack.deliver(origin, effort="auto")
-        await enough(stack, run, "plan-1")
-        assert f"skips nothing: the task needs the whole pipeline | {told}" in await stack.said(run)
+    routers = [says("router", said, text=f"Task: {case}.") for case, said, _ in DOUBTS]
+    async with start(*routers, *WHOLE) as stack:
+        for case, _, told in DOUBTS:
+            run = await stack.deliver(origin, effort="auto", instruction=f"Task: {case}.")
+            await enough(stack, run, "plan-1")
+            assert f"skips nothing: the task needs the whole pipeline | {told}" in await stack.said(run), case
 
 
 async def test_without_any_model_nothing_is_skipped() -> None:
@@ -134,35 +126,22 @@ async def is_planned(stack: Stack, origin: Path, check: str | None) -> None:
     assert await failed_tasks(run) == []
 
 
-@pytest.mark.parametrize("check", [None, "", "  "])
-async def test_without_a_check_a_small_task_is_planned(start: Start, tmp_path: Path, check: str | None) -> None:
-    """Where nothing is known that proves the change, the plan gate asks for it as ever. A blank command is none."""
-    async with start(router("simple"), *WHOLE) as stack:
-        await is_planned(stack, untested(tmp_path / "sample"), check)
+async def test_without_a_check_a_small_task_is_planned(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is known that proves the change, the plan gate asks for it as ever. A blank command is none.
 
-
-async def test_an_empty_check_of_an_earlier_release_is_none(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker of before, which still hands an empty command on, stops no run of this release."""
+    A worker of before, which still hands an empty command on, stops no run of this release.
+    """
     prepare = Fetch._prepare
 
     def as_before(fetch: Fetch, request: PrepareRepository) -> Base:
         return prepare(fetch, request).model_copy(update={"check": request.check})
 
-    monkeypatch.setattr(Fetch, "_prepare", as_before)
+    origin = untested(tmp_path / "sample")
     async with start(router("simple"), *WHOLE) as stack:
-        await is_planned(stack, untested(tmp_path / "sample"), "")
-
-
-async def test_a_blank_check_keeps_none_from_being_found(start: Start, tmp_path: Path) -> None:
-    """With a blank command the repository's own check is looked for, runs, and is what the verdict is about."""
-    async with start(router("simple"), SOLO, a_tester()) as stack:
-        run = await stack.deliver(sample(tmp_path / "sample"), effort="auto", check="\t ")
-        await stack.approve(run, "change-1")
-        report = await run.result()
-    assert (report.state, report.tests.verdict) == ("done", "passed")
-    assert [one.command for one in report.tests.runs] == ["pytest -q"]
+        for check in (None, "", "  "):
+            await is_planned(stack, origin, check)
+        monkeypatch.setattr(Fetch, "_prepare", as_before)
+        await is_planned(stack, origin, "")
 
 
 async def test_an_impossible_task_ends_when_a_person_agrees(start: Start, tmp_path: Path) -> None:
@@ -213,13 +192,11 @@ async def test_one_agent_that_finds_it_needs_a_plan_hands_over(start: Start, tmp
 
 async def test_failed_checks_go_back_to_the_one_agent(start: Start, tmp_path: Path) -> None:
     """The same rework as ever: what the checks show goes to whoever made the change."""
-    origin = sample(tmp_path / "sample")
-    wrong = edit("shop/pricing.py", "    return int(cents * (100 - percent) / 100)\n", "    return 0\n")
-    mend = edit("shop/pricing.py", "    return 0\n", "    return (cents * (100 - percent) + 50) // 100\n")
-    first = says("solo", wrong, answer(summary()), text='"id": "change"')
-    again = says("solo", mend, answer(summary()), text='"id": "rework-1"')
-    async with start(router("simple"), first, again, a_tester(), check=None) as stack:
-        run = await stack.deliver(origin, effort="auto")
+    origin = sample(tmp_path / "sample", {"check.sh": "! grep broken value.txt\n", "value.txt": "old\n"})
+    first = says("solo", edit("value.txt", "old", "broken"), answer(summary()), text='"id": "change"')
+    again = says("solo", edit("value.txt", "broken", "mended"), answer(summary()), text='"id": "rework-1"')
+    async with start(router("simple"), first, again, a_tester()) as stack:
+        run = await stack.deliver(origin, effort="auto", check="sh check.sh")
         await stack.approve(run, "change-1")
         report = await run.result()
     assert (report.state, report.tests.verdict) == ("done", "passed")

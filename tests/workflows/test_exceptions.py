@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
+from tests.depth import deep
 from tests.scripts import a_tester, answer, call, calls, could_not, edit, item, plan, read, says, summary, unsure, write, writer
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
@@ -31,26 +32,29 @@ async def test_an_ambiguous_instruction_is_asked_about(start: Start, tmp_path: P
         view = await stack.gate(run, "clarify")
         assert (view.questions[0].options, view.verbs) == (("up", "down"), ("answer",))
         await stack.decide(view, "answer", answers={"direction": "up"})
-        await stack.approve(run, "plan")
-        await stack.approve(run, "change")
-        assert (await run.result()).state == "done"
+        planned = await stack.gate(run, "plan")
+        await stack.decide(planned, "reject", note="seen enough")
+        await run.result()
         prompts = [row for row in await stack.feed(run) if "clarify" in row.did]
+    assert planned.narrative == "round up, as answered"
     assert prompts
 
 
 async def test_an_incomplete_instruction_without_questions_goes_to_a_person(start: Start, tmp_path: Path) -> None:
     """Unsure without a plan and without questions is not guessed at: a person's note goes back to the planner."""
     origin = sample(tmp_path / "sample")
-    second = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))), text="make 999 at 50 percent 500")
+    again = plan(item("fix", ["shop/pricing.py"]), summary="half up")
+    second = says("planner", answer(again), text="make 999 at 50 percent 500")
     first = says("planner", unsure("the instruction does not say what the right price is"))
     async with start(second, first, writer("fix", FIX), a_tester()) as stack:
         run = await stack.deliver(origin, instruction="Fix prices")
         stuck = await stack.gate(run, "stuck")
         assert "does not say what the right price is" in stuck.facts[0]
         await stack.decide(stuck, "request_changes", note="make 999 at 50 percent 500")
-        await stack.approve(run, "plan")
-        await stack.approve(run, "change")
-        assert (await run.result()).state == "done"
+        planned = await stack.gate(run, "plan")
+        assert planned.narrative == "half up"
+        await stack.decide(planned, "reject", note="seen enough")
+        await run.result()
 
 
 async def test_a_contradictory_instruction_ends_with_its_reason(start: Start, tmp_path: Path) -> None:
@@ -165,6 +169,7 @@ async def test_a_check_that_was_red_before_is_told_apart(start: Start, tmp_path:
     assert "failed before and still fail: tests.test_other::test_other" in " ".join(view.facts) or view.risk.startswith("high")
 
 
+@deep("tests/workflows/test_loops.py::test_rework_that_could_not_asks_a_person_who_can_help")
 async def test_failed_tests_go_back_to_the_writer_until_they_pass(start: Start, tmp_path: Path) -> None:
     """A change that breaks tests is reworked with the failures as feedback; the verdict comes from the second run."""
     origin = sample(tmp_path / "sample")
@@ -201,6 +206,7 @@ async def test_a_lying_tester_does_not_decide(start: Start, tmp_path: Path) -> N
     assert report.state == "could_not"
     assert "tests fail" in report.reason
     broken = "tests.test_pricing::test_no_discount_changes_nothing"
+    assert f"new failures: {broken}" in report.reason
     assert (report.tests.verdict, report.tests.new_failures) == ("failed", (broken,))
     assert ("failing", broken) in report.reading().lines
 
@@ -215,7 +221,7 @@ async def test_the_testers_own_tests_count_and_its_other_writes_do_not(start: St
             call("write_file", path=".github/tests/run.yml", content="on: push\n"),
         )
     )
-    async with start(PLANNER, writer("fix", FIX), tests, check=None) as stack:
+    async with start(PLANNER, writer("fix", FIX), tests) as stack:
         run = await stack.deliver(origin, branch="b")
         await stack.approve(run, "plan")
         view = await stack.approve(run, "change")

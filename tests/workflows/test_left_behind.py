@@ -11,13 +11,14 @@ from temporalio.client import Client
 import ledger.db
 from activities.running import beside
 from ledger import runs
+from tests.depth import soak
 from tests.workflows.left_behind import WAYS, Ticks, are_delivered, became, ended, led_by_the_dead
 from tests.workflows.performing import performing
 
 A_MINUTE = timedelta(minutes=1) // timedelta(microseconds=1)
 
 
-@pytest.mark.parametrize("dead", [False, True], ids=["a worker leads", "the leader is dead"])
+@pytest.mark.parametrize("dead", [True, *soak(False)], ids=["the leader is dead", *soak("a worker leads")])
 async def test_what_was_approved_is_delivered_within_a_minute(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead: bool
 ) -> None:

@@ -63,7 +63,7 @@ async def test_what_a_writer_changed_before_its_limit_is_kept(start: Start, tmp_
         version.write_text(version.read_text().replace("turns: 40", "turns: 2"))
     planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
     stopped = says("writer", FIX, HALF, text="Your item is `fix`")
-    async with start(planner, stopped, writer("fix"), a_tester(), agents=agents, check=None) as stack:
+    async with start(planner, stopped, writer("fix"), a_tester(), agents=agents) as stack:
         run = await stack.deliver(origin, branch="kept")
         await stack.approve(run, "plan")
         stuck = await stack.next_gate(run)

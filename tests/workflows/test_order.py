@@ -27,40 +27,15 @@ TWO = says("planner", answer(plan(item("fix", ["shop/pricing.py"]), item("say", 
 SAY = edit("README.md", "# ", "# The ")
 
 
-async def test_an_approved_gate_shows_at_once(start: Start, tmp_path: Path) -> None:
-    """While the writers' models think, no activity of the root ends: the row says all the same that nobody has to decide."""
+async def test_a_run_says_what_it_does_at_every_moment(start: Start, tmp_path: Path) -> None:
+    """What a long activity carries is committed before its work: the row says `plan` while it is planned. Paused while its
+    model thinks, and at a gate that opens meanwhile, it is paused everywhere; resumed, it waits at that gate. While the
+    writers' models think, no activity of the root ends: the row says all the same that nobody has to decide."""
     async with start(PLANNER, writer("fix", FIX), a_tester(), check=None) as stack:
-        thinking = held(stack, "writer")
-        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
-        await stack.approve(run, "plan")
-        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
-        shown = await agreed(stack.ledger, run, "working")
-        row = await stack.ledger.read(runs.find, run.id)
-        thinking.go.set()
-        await stack.approve(run, "change")
-        assert (await result_of(run)).state == "done"
-    assert (shown.needs_human, row.waiting_for, row.stage) == (False, "", "write")
-
-
-async def test_a_call_that_is_under_way_shows_its_stage(start: Start, tmp_path: Path) -> None:
-    """What a long activity carries is committed before its work and not after it: the row says `plan` while it is planned."""
-    async with start(PLANNER, check=None) as stack:
         thinking = held(stack, "planner")
         run = await stack.deliver(sample(tmp_path / "sample"), check="true")
         await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
-        row = await stack.ledger.read(runs.find, run.id)
-        thinking.go.set()
-        await stack.decide(await stack.gate(run, "plan"), "reject", note="seen enough")
-        await result_of(run)
-    assert (row.state, row.stage) == ("working", "plan")
-
-
-async def test_a_paused_run_is_paused_everywhere(start: Start, tmp_path: Path) -> None:
-    """Paused while its model thinks, and at a gate that opens meanwhile; resumed, it waits at that gate."""
-    async with start(PLANNER, check=None) as stack:
-        thinking = held(stack, "planner")
-        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
-        await asyncio.wait_for(thinking.asked.wait(), PATIENCE)
+        planned = await stack.ledger.read(runs.find, run.id)
         await run.execute_update("pause", {})
         await agreed(stack.ledger, run, "paused")
         thinking.go.set()
@@ -71,10 +46,18 @@ async def test_a_paused_run_is_paused_everywhere(start: Start, tmp_path: Path) -
         assert (await agreed(stack.ledger, run, "paused")).needs_human
         await run.execute_update("resume", {})
         again = await agreed(stack.ledger, run, "waiting")
-        await stack.decide(view, "reject", note="seen enough")
+        writing = held(stack, "writer")
+        await stack.decide(view)
+        await asyncio.wait_for(writing.asked.wait(), PATIENCE)
+        shown = await agreed(stack.ledger, run, "working")
+        row = await stack.ledger.read(runs.find, run.id)
+        writing.go.set()
+        await stack.decide(await stack.gate(run, "change"), "reject", note="seen enough")
         await result_of(run)
         ended = await agreed(stack.ledger, run, "could_not")
+    assert (planned.state, planned.stage) == ("working", "plan")
     assert again.row == ("waiting", "plan-1")
+    assert (shown.needs_human, row.waiting_for, row.stage) == (False, "", "write")
     assert not ended.needs_human
 
 
@@ -108,7 +91,8 @@ async def _refusal(run: WorkflowHandle[Any, Any], gate: str) -> str:
 
 
 async def test_two_children_ask_and_one_is_answered(start: Start, tmp_path: Path) -> None:
-    """The run needs a person until the last of them is answered, and names one that is really open."""
+    """The run needs a person until the last of them is answered, and names one that is really open. Whoever cancels it while
+    that child asks gets no further gate."""
     ask = unsure("both are possible", WHICH)
     script = (TWO, writer("fix", ask, FIX), writer("say", ask, SAY))
     async with start(*script, check=None) as stack:
@@ -131,7 +115,8 @@ async def test_two_children_ask_and_one_is_answered(start: Start, tmp_path: Path
         await until(one, "the run waits at the other one")
         await run.cancel()
         await until(lambda: row_is(stack, run, "cancelled"), "the run was cancelled")
-        await agreed(stack.ledger, run, "cancelled")
+        ended = await agreed(stack.ledger, run, "cancelled")
+    assert ended.open_gates == ()
 
 
 async def test_a_childs_ceiling_is_the_runs(client: Client, tmp_path: Path) -> None:
@@ -232,16 +217,3 @@ async def test_an_agent_that_thinks_long_does_not_hide_a_question(start: Start, 
 def _turns(connection: Connection, agent: str) -> int:
     query = select(func.count()).select_from(turn).where(turn.c.agent.startswith(agent))
     return int(connection.execute(query).scalar_one())
-
-
-async def test_a_cancelled_run_is_still_cancelled(start: Start, tmp_path: Path) -> None:
-    """Whoever cancels a run whose child asks gets no further gate."""
-    async with start(PLANNER, writer("fix", unsure("which?", WHICH)), check=None) as stack:
-        run = await stack.deliver(sample(tmp_path / "sample"), check="true")
-        await stack.approve(run, "plan")
-        await stack.gate(run, "clarify")
-        await agreed(stack.ledger, run, "waiting")
-        await run.cancel()
-        await until(lambda: row_is(stack, run, "cancelled"), "the run was cancelled")
-        ended = await agreed(stack.ledger, run, "cancelled")
-    assert ended.open_gates == ()

@@ -16,6 +16,7 @@ from ledger.money.ceilings import Change
 from tests import scripts
 from tests.children import PATIENCE
 from tests.dates import fifth, on_the_fifth
+from tests.depth import count
 from tests.paid import copied
 from tests.scripts import answer, item, plan, says, summary, unsure, writer
 from tests.stack import Stack, result_of, sample, stack
@@ -24,14 +25,17 @@ from tests.workflows.test_gates import PLANNER, environment
 
 __all__ = ["environment"]
 
+REMINDED = count(6, soak=24)
+"""Hours until people are reminded, a third of those until the deadline; one call in each. Policy as it is shipped has a day."""
+
 LEVELS = {"run_usd": 20, "agent_day_usd": 100, "month_usd": "0.0001"}
 
 
 @contextlib.asynccontextmanager
-async def poor(server: WorkflowEnvironment, folder: Path) -> AsyncIterator[tuple[Stack, WireServer]]:
+async def poor(server: WorkflowEnvironment, folder: Path, **more: Path) -> AsyncIterator[tuple[Stack, WireServer]]:
     """A worker whose month is used up from the start and ends after the test, and the server that sees every call."""
     async with WireServer(script=scripts.save(folder / "wire.yaml", PLANNER)) as wire:
-        options = {"openai_base_url": wire.openai_url, "agents": copied(folder / "agents"), "ceilings": LEVELS}
+        options = {"openai_base_url": wire.openai_url, "agents": copied(folder / "agents"), "ceilings": LEVELS, **more}
         with on_the_fifth(models, admission):
             async with stack(server.client, folder / "state", **options) as running:
                 yield running, wire
@@ -39,23 +43,28 @@ async def poor(server: WorkflowEnvironment, folder: Path) -> AsyncIterator[tuple
 
 async def test_silence_stops_a_parked_run(environment: WorkflowEnvironment, tmp_path: Path) -> None:
     """Nobody decides: it asks again ever more seldom, there is a reminder, and at the deadline it stops with the reason."""
-    async with poor(environment, tmp_path) as (running, wire):
+    head, table, rest = Path("policy.toml").read_text().partition("[gates.ceiling]\n")
+    shipped = 'deadline = "P3D"\nreminder = "P1D"\n'
+    assert shipped in rest
+    policy = tmp_path / "policy.toml"
+    policy.write_text(head + table + rest.replace(shipped, f'deadline = "PT{3 * REMINDED}H"\nreminder = "PT{REMINDED}H"\n', 1))
+    async with poor(environment, tmp_path, policy=policy) as (running, wire):
         with environment.with_time_skipping_disabled():
             run = await running.deliver(sample(tmp_path / "sample"), check="true")
             view = await running.gate(run, "ceiling")
-        await environment.fast_forward(run, timedelta(hours=30))
+        await environment.fast_forward(run, timedelta(hours=REMINDED + 2))
         assert "reminded of ceiling-1" in await running.said(run)
-        await environment.fast_forward(run, timedelta(hours=50))
+        await environment.fast_forward(run, timedelta(hours=2 * REMINDED + 2))
         report = await result_of(run)
         asked = [
             event for event in (await run.fetch_history()).events if event.HasField("activity_task_scheduled_event_attributes")
         ]
         calls = [one for one in asked if one.activity_task_scheduled_event_attributes.activity_type.name == "call_model"]
-    assert view.deadline - view.opened_at == timedelta(days=3)
+    assert view.deadline - view.opened_at == timedelta(hours=3 * REMINDED)
     assert (report.state, wire.requests) == ("could_not", [])
     assert report.reason.startswith("stopped: nobody decided at ceiling-1 before the deadline; month:")
     # After 1, 2, 4, 8, 16 and 32 minutes, then every hour.
-    assert 75 <= len(calls) <= 80
+    assert 3 * REMINDED + 3 <= len(calls) <= 3 * REMINDED + 8
 
 
 async def test_a_raise_that_nobody_told_of_is_found(environment: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, write, writer
 from tests.stack import git, sample
 from tests.workflows.conftest import Start
-from tests.workflows.test_exceptions import NEW, OLD
 
 
 async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tmp_path: Path) -> None:
@@ -13,7 +12,7 @@ async def test_a_star_is_no_leave_for_files_below_other_folders(start: Start, tm
     origin = sample(tmp_path / "sample", {"shape.py": "X = 1\n"})
     planner = says("planner", answer(plan(item("fix", ["sh*"]))))
     wrote = writer("fix", write("shop/new/evil.txt", "x\n"), write("shape.py", "X = 2\n"), write("deploy/shape.yml", "x\n"))
-    async with start(planner, wrote, check=None) as stack:
+    async with start(planner, wrote) as stack:
         run = await stack.deliver(origin)
         view = await stack.approve(run, "plan")
         assert "sh* matches 1 file now: shape.py" in view.facts
@@ -32,7 +31,7 @@ async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: 
         answer(plan(item("fix", ["shop/*"]), item("other", ["./shop/pricing.py"]))),
         answer(plan(item("fix", ["shop/"]), item("other", ["README.md"]))),
     )
-    async with start(planner, check=None) as stack:
+    async with start(planner) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
         assert "shop/ matches 2 files now: shop/__init__.py, shop/pricing.py" in view.facts
@@ -46,9 +45,7 @@ async def test_a_plan_that_means_every_file_is_repaired(start: Start, tmp_path: 
 async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) -> None:
     """New files may be meant; that there is none now is a fact all the same."""
     origin = sample(tmp_path / "sample")
-    async with start(
-        says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"])))), check=None
-    ) as stack:
+    async with start(says("planner", calls(call("list_files")), answer(plan(item("fix", ["docs/**/*.md"]))))) as stack:
         run = await stack.deliver(origin)
         view = await stack.gate(run, "plan")
         assert "docs/**/*.md matches no files now" in view.facts
@@ -58,18 +55,18 @@ async def test_a_pattern_without_a_file_says_so(start: Start, tmp_path: Path) ->
 
 async def test_a_kept_file_may_be_called_what_no_plan_may_say(start: Start, tmp_path: Path) -> None:
     """A person keeps a file outside the plan whose name reads like a pattern: the rework that follows may write it, too."""
-    origin = sample(tmp_path / "sample")
-    wrong = edit("shop/pricing.py", OLD, "    return cents + 1\n")
+    origin = sample(tmp_path / "sample", {"check.sh": "! grep broken value.txt\n", "value.txt": "old\n"})
+    wrong = edit("value.txt", "old", "broken")
     mend = says(
         "writer",
-        edit("shop/pricing.py", "    return cents + 1\n", NEW),
+        edit("value.txt", "broken", "mended"),
         write("{a,b}.txt", "two\n"),
         answer(summary("mended")),
         text="Your item is `rework-1`",
     )
-    planner = says("planner", answer(plan(item("fix", ["shop/pricing.py"]))))
-    async with start(mend, planner, writer("fix", wrong, write("{a,b}.txt", "one\n")), a_tester(), check=None) as stack:
-        run = await stack.deliver(origin, branch="kept")
+    planner = says("planner", answer(plan(item("fix", ["value.txt"]))))
+    async with start(mend, planner, writer("fix", wrong, write("{a,b}.txt", "one\n")), a_tester()) as stack:
+        run = await stack.deliver(origin, branch="kept", check="sh check.sh")
         await stack.approve(run, "plan")
         outside = await stack.approve(run, "conflict")
         assert outside.facts[0] == "fix: {a,b}.txt"

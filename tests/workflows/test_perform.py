@@ -10,12 +10,15 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError
 
 from activities.gates import proposing
+from tests.depth import soak
 from tests.stack import git, sample
 from tests.workflows.performing import Performing, Run, performing
 from tests.workflows.performs import PerformReport
 from tests.workflows.resetting import point_before
 
 KINDS = pytest.mark.parametrize("kind", ["git.push", "note"])
+ONE_KIND = pytest.mark.parametrize("kind", ["git.push", *soak("note")])
+"""What is decided is decided for any kind alike: that each is performed is shown of both."""
 
 
 class Case:
@@ -90,7 +93,7 @@ async def test_confirm_asks_and_then_performs(client: Client, tmp_path: Path, ca
         assert (await case.effects(performed), await performed.outbox()) == (1, [("action-1", "delivered", 1)])
 
 
-@KINDS
+@ONE_KIND
 @pytest.mark.parametrize("verb", ["reject", "request_changes"])
 async def test_what_is_rejected_is_not_sent(client: Client, tmp_path: Path, case: Case, verb: str) -> None:
     """The outbox and the receipt say who rejected it and why."""
@@ -104,7 +107,7 @@ async def test_what_is_rejected_is_not_sent(client: Client, tmp_path: Path, case
         assert (await case.effects(performed), await performed.outbox()) == (0, [("action-1", "rejected", 0)])
 
 
-@KINDS
+@ONE_KIND
 async def test_what_a_gate_has_just_shown_is_not_asked_again(client: Client, tmp_path: Path, case: Case) -> None:
     """The story's own gate carried exactly these bytes."""
     async with performing(client, tmp_path, tier="confirm") as performed:
@@ -115,7 +118,7 @@ async def test_what_a_gate_has_just_shown_is_not_asked_again(client: Client, tmp
         assert (await case.effects(performed), await performed.outbox()) == (1, [("change-1", "delivered", 1)])
 
 
-@KINDS
+@ONE_KIND
 async def test_other_bytes_than_shown_open_a_gate(client: Client, tmp_path: Path, case: Case) -> None:
     """An approval of one thing is none of another."""
     async with performing(client, tmp_path, tier="confirm") as performed:
@@ -128,7 +131,7 @@ async def test_other_bytes_than_shown_open_a_gate(client: Client, tmp_path: Path
         assert await performed.gates(run) == ["change-1", "action-1"]
 
 
-@KINDS
+@ONE_KIND
 async def test_a_shown_thing_that_was_rejected_is_not_shown(client: Client, tmp_path: Path, case: Case) -> None:
     """Only an approval counts as shown."""
     async with performing(client, tmp_path, tier="confirm") as performed:
@@ -139,7 +142,7 @@ async def test_a_shown_thing_that_was_rejected_is_not_shown(client: Client, tmp_
         assert await case.effects(performed) == 0
 
 
-@KINDS
+@ONE_KIND
 @pytest.mark.parametrize(("verb", "state"), [("done", "done_by_person"), ("declined", "declined")])
 async def test_draft_is_for_a_person(client: Client, tmp_path: Path, case: Case, verb: str, state: str) -> None:
     """We send nothing, not even where a gate of the story was approved; what the person says is the receipt."""
@@ -157,7 +160,7 @@ async def test_draft_is_for_a_person(client: Client, tmp_path: Path, case: Case,
         assert (await case.effects(performed), await performed.outbox()) == (0, [("draft-1", state, 0)])
 
 
-@KINDS
+@ONE_KIND
 async def test_a_draft_that_nobody_does_expires(client: Client, tmp_path: Path, case: Case) -> None:
     """Silence does nothing, and the outbox says so."""
     rule = 'who = ["*"]\ndeadline = "PT1S"'

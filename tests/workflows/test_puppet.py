@@ -80,13 +80,15 @@ PAY = "update account set cents = cents + :cents where name = :account"
 
 def _every() -> Iterator[Case]:
     for number, goal in enumerate(HERE):
-        for at, channel in enumerate(CHANNELS):
+        for at in range(len(CHANNELS)):
             # Another phrasing for each: those that are not met here are met by the function that all of them go through.
             phrasings = [PLAIN[(number + at) % len(PLAIN)], *PHRASINGS]
+            channel = CHANNELS[(number + at) % len(CHANNELS)]
             yield from (Case(goal, phrasing, channel) for phrasing in dict.fromkeys(phrasings))
 
 
-CASES = of_each_kind(_every(), lambda case: (case.goal, case.channel))
+CASES = of_each_kind(_every(), lambda case: case.goal)
+"""Each goal once, each by another channel than the one before, so that every channel brings one."""
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from tests import scripts
+from tests import depth, scripts
 from tests.depth import count
 from tests.scripts import could_not, says
 from tests.stack import beside, stack
 from tests.workflows.racing import NaiveRaces, Race, Races, Track, hurried, outcomes, wrong
 
-MANY = count(5, soak=30)
+MANY = count(3, soak=30)
 """Runs side by side, and more than so many of their gates end one way and the other."""
+
+EACH = count(6, soak=10)
+"""Gates of each run, one after the other."""
 
 DEADLINES = (2.5, 5.0, 10.0, 20.0, 40.0)
 """Seconds that gates are open: more where the machine needs longer to see one and to send."""
@@ -47,11 +50,12 @@ def _both_ways(races: list[Race]) -> bool:
 
 async def test_what_is_acknowledged_at_the_deadline_is_the_outcome(client: Client, tmp_path: Path) -> None:
     """Of many gates some expire and some are decided in time; every sender is answered, and no answer is wrong."""
-    races = await _until(_both_ways, client, tmp_path, Races, runs=MANY, each=10)
-    assert len(races) >= 10 * MANY
+    races = await _until(_both_ways, client, tmp_path, Races, runs=MANY, each=EACH)
+    assert len(races) >= MANY * EACH
     assert wrong(races) == {}
 
 
+@depth.deep("tests/workflows/test_races.py::test_what_is_acknowledged_at_the_deadline_is_the_outcome")
 async def test_checking_before_claiming_is_caught(client: Client, tmp_path: Path) -> None:
     """The same races with the naive order: some senders are told that they won, and the gate expired."""
     races = await _until(

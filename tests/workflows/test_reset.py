@@ -7,7 +7,8 @@ import pytest
 
 from ledger.tables import turn
 from tests.children import PATIENCE
-from tests.depth import count, of_each_kind
+from tests.cover import of_all_shown
+from tests.depth import count
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
 from tests.stack import Stack, sample, until
 from tests.workflows.conftest import Start
@@ -68,39 +69,31 @@ async def _repeats_nothing(stack: Stack, origin: Path, model: Counting, run: Run
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_a_reset_to_any_event_repeats_nothing(start: Start, tmp_path: Path, part: int) -> None:
-    """Whatever event it is set back to, whatever came next there: end, origin, outbox and bill are as they were."""
+    """Whatever event it is set back to, whatever came next there: end, origin, outbox and bill are as they were.
+
+    That is seen: with a ledger that has lost its turns, they are paid again.
+    """
     origin = sample(tmp_path / "sample", FILES)
     async with start(*SCRIPT, workflow_sandbox=False) as stack:
         model = counting(stack)
         run = await _delivered(stack, origin)
         before = await left(stack, origin, model)
-        tried = of_each_kind(await points(run), lambda point: point.next)[part::PARTS]
+        tried = of_all_shown(await points(run), lambda point: point.next)[part::PARTS]
+        first_call = await point_before(run, "call_model")
         for point in tried:
             await _repeats_nothing(stack, origin, model, run, point.event, before)
+        await stack.ledger.tx(lambda connection: connection.execute(turn.delete()))
+        with pytest.raises(AssertionError, match=r"the reset to event \d+ did something again"):
+            await _repeats_nothing(stack, origin, model, run, first_call, before)
     assert len(tried) > count(5, soak=9), tried
     assert before.actions[0][1:] == ("delivered", 1)
     assert before.paid == 12
 
 
-async def _paid_again(stack: Stack, origin: Path) -> None:
-    model = counting(stack)
-    run = await _delivered(stack, origin)
-    before = await left(stack, origin, model)
-    await stack.ledger.tx(lambda connection: connection.execute(turn.delete()))
-    await _repeats_nothing(stack, origin, model, run, await point_before(run, "call_model"), before)
-
-
-async def test_a_call_that_is_paid_again_is_noticed(start: Start, tmp_path: Path) -> None:
-    """The check above can fail: with a ledger that has lost its turns, they are paid again."""
-    origin = sample(tmp_path / "sample", FILES)
-    async with start(*SCRIPT, workflow_sandbox=False) as stack:
-        with pytest.raises(AssertionError, match=r"the reset to event \d+ did something again"):
-            await _paid_again(stack, origin)
-
-
 async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path: Path) -> None:
     """Set back to before the plan's approval, changes are requested: new calls, none of which reads what the old way said;
-    the change comes out the same, so its push is found and not made again."""
+    the change comes out the same, so its push is found and not made again. Set back to its last gate and rejected, the
+    finished run ends anew, and what was pushed stays as it was."""
     origin = sample(tmp_path / "sample", FILES)
     second = says("planner", answer(plan(*ITEMS, summary="second thoughts")), text="say less")
     async with start(second, *SCRIPT, workflow_sandbox=False) as stack:
@@ -108,6 +101,7 @@ async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path
         run = await _delivered(stack, origin)
         before = await left(stack, origin, model)
         trace = (await run.result()).trace
+        at_the_change = await point_before(run, "admit_decision", 2)
         again = await reset(stack, run, await point_before(run, "open_gate"), NOT_AGAIN)
         view = await stack.gate(again, "plan-1")
         waiting = await decisions(stack, trace)
@@ -117,6 +111,13 @@ async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path
         made = await decisions(stack, trace)
         await is_consistent(stack, again, "done")
         story = await stack.said(again)
+        third = await reset(stack, run, at_the_change, NOT_AGAIN)
+        await stack.decide(await stack.gate(third, "change-1"), "reject", by="otto", note="not today")
+        rejected = await third.result()
+        left_by_it = await left(stack, origin, model)
+        await is_consistent(stack, third, "could_not")
+    assert (rejected.state, rejected.reason) == ("could_not", "the change was rejected by otto: not today")
+    assert left_by_it == after
     assert ("plan-1", "approve", "maria", "superseded") in waiting
     assert [one for one in made if one[0] == "plan-1"] == [
         ("plan-1", "approve", "maria", "superseded"),
@@ -128,23 +129,6 @@ async def test_another_decision_after_a_reset_is_followed(start: Start, tmp_path
     assert {one.agent for one in new} == {"planner", "writer", "tester"}
     assert [one.agent for one in new if "first thoughts" in one.model_dump_json()] == []
     assert "approve by maria no longer counts" in story
-
-
-async def test_a_rejection_after_a_reset_ends_the_run_so(start: Start, tmp_path: Path) -> None:
-    """A finished run is set back to its last gate and rejected: it ends anew, and what was pushed before stays as it was."""
-    origin = sample(tmp_path / "sample", FILES)
-    async with start(*SCRIPT, workflow_sandbox=False) as stack:
-        model = counting(stack)
-        run = await _delivered(stack, origin)
-        before = await left(stack, origin, model)
-        again = await reset(stack, run, await point_before(run, "admit_decision", 2), NOT_AGAIN)
-        view = await stack.gate(again, "change-1")
-        await stack.decide(view, "reject", by="otto", note="not today")
-        report = await again.result()
-        after = await left(stack, origin, model)
-        await is_consistent(stack, again, "could_not")
-    assert (report.state, report.reason) == ("could_not", "the change was rejected by otto: not today")
-    assert after == before
 
 
 async def test_children_of_before_a_reset_make_room(start: Start, tmp_path: Path) -> None:

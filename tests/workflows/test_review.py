@@ -11,6 +11,7 @@ from temporalio.exceptions import CancelledError
 from contracts.review import ReviewReport
 from ledger import runs
 from tests import scripts
+from tests.depth import soak
 from tests.scripts import could_not, says, unsure
 from tests.stack import git, result_of, sample, stack, until
 from tests.wire.server import WireServer
@@ -67,7 +68,9 @@ async def test_a_patch_is_reviewed(start: Start, tmp_path: Path) -> None:
     of_whole(report, line_of(origin, "odd", NEW), line_of(origin, "main", OLD))
 
 
-@pytest.mark.parametrize("turn", [could_not("it is too much"), unsure("it is too much")], ids=["could_not", "unsure"])
+@pytest.mark.parametrize(
+    "turn", [could_not("it is too much"), *soak(unsure("it is too much"))], ids=["could_not", *soak("unsure")]
+)
 async def test_one_reviewer_that_fails_leaves_the_other(start: Start, tmp_path: Path, turn: scripts.Turn) -> None:
     """The findings of the other are reported, and the report says who is missing and why."""
     origin, _ = change(tmp_path / "sample")

@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 
 from ledger.tables import trip
 from tests import scripts
+from tests.depth import deep
 from tests.replay.save import models_of
 from tests.replay.scenarios import row_is, took_the_answer
 from tests.stack import Stack, held, result_of, stack, until
@@ -36,6 +37,11 @@ async def begun(child: WorkflowHandle[Any, Any]) -> int:
     return sum(one.activity_type.name == "call_model" for one in sent)
 
 
+@deep(
+    "tests/workflows/test_review_further.py::test_a_large_change_is_reviewed_in_groups",
+    "tests/workflows/test_diagnosis_children.py::test_all_are_looked_at_at_once_and_a_pause_reaches_them",
+    "tests/workflows/test_spread.py::test_a_pause_reaches_a_child_below_a_layer",
+)
 async def test_a_pause_reaches_every_group(start: Start, tmp_path: Path) -> None:
     """Each takes its analyst's answer and asks no reviewer; no further group begins; resumed, all are reviewed."""
     origin, _ = change(tmp_path / "sample")
@@ -79,6 +85,11 @@ async def test_a_cancel_reaches_every_group(start: Start, tmp_path: Path) -> Non
     assert not [line for line in lines if line.actor.startswith("synthesiser")]
 
 
+@deep(
+    "tests/workflows/test_review_further.py::test_a_large_change_is_reviewed_in_groups",
+    "tests/workflows/test_diagnosis_children.py::test_a_ceiling_asks_a_person_once",
+    "tests/workflows/test_spread.py::test_money_is_shared_through_both_layers",
+)
 async def test_a_ceiling_asks_a_person(client: Client, tmp_path: Path) -> None:
     """No group makes a call that there is no room for; one gate for all of them, and raised, every group is reviewed."""
     origin, _ = change(tmp_path / "sample")

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import secrets
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +15,9 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 import config
+import worker
 from activities.actions.relay import EVERY
 from activities.runs.gone import bring_up_to_date
-from commands.server import ROOT
 from contracts.act import ActReport
 from contracts.notices import Occasion
 from ledger import feed, gates
@@ -32,7 +30,7 @@ from ledger.views.workers import workers_of
 from ledger.workers import BEAT
 from tests import processes
 from tests.activities.actions.servers import Web, web
-from tests.children import PATIENCE
+from tests.depth import soak
 from tests.ledger.samples import note, opening, ref, view
 from tests.stack import result_of, until
 from tests.workflows.performing import Performing, Run, performing
@@ -118,14 +116,15 @@ async def _ready(worker: processes.Worker) -> None:
     await until(ready, f"{worker.log} says that the worker is ready")
 
 
-def test_a_role_that_there_is_none_of_is_refused() -> None:
+def test_a_role_that_there_is_none_of_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """`python worker.py` ends with code 2 and names the roles, before it connects to anything."""
-    command = [sys.executable, str(ROOT / "worker.py"), "--role", "everything"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 2
-    assert "invalid choice: 'everything'" in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        worker.main(["--role", "everything"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "invalid choice: 'everything'" in said
     for role in ("all", "runs", "actions"):
-        assert role in done.stderr
+        assert role in said
 
 
 async def _deleted(run: Run) -> None:
@@ -146,8 +145,11 @@ ENDS: dict[str, tuple[Callable[[Run], Awaitable[None]], list[str]]] = {
     "cancelled": (WorkflowHandle.cancel, []),
 }
 
+HOW = ("terminated", "cancelled", *soak("timed out", "deleted"))
+"""One of each outcome; `test_left_behind.py` has a run of every kind that is swept."""
 
-@pytest.mark.parametrize("how", ENDS)
+
+@pytest.mark.parametrize("how", HOW)
 async def test_what_a_run_was_allowed_that_temporal_ended_is_still_done(client: Client, tmp_path: Path, how: str) -> None:
     """Ended between approval and effect, however Temporal ended it, it is swept and done; cancelled it is withdrawn."""
     end, notes = ENDS[how]

@@ -26,8 +26,7 @@ from tests.scripts import Turn, answer, call, calls, says, summary, unsure
 from tests.stack import Stack, stack, until
 from tests.workflows.asking import NO_REPOSITORY
 from tests.workflows.pairs import AskTwice
-from tests.workflows.test_chain import runs_of
-from tests.workflows.test_continue import short_lived
+from tests.workflows.test_continue import runs_of, short_lived
 from workflow_runner import workflow_runner
 from workflows.guard import Guard
 

@@ -48,7 +48,7 @@ async def test_a_large_start_fails_with_a_reason(running: Stack, channel: Any, s
         assert f"larger than max {WIRE_LIMIT}" in told.text
 
 
-@pytest.mark.parametrize("channel", [Cli, *soak(Sdk)])
+@pytest.mark.parametrize("channel", [Sdk, *soak(Cli)])
 async def test_large_messages_are_refused_and_the_gate_stays_open(running: Stack, origin: Path, channel: Any) -> None:
     """Signals and updates of every size: told where somebody waits, recorded where they arrived, and a decision still wins."""
     run, sender = await running.deliver(origin), channel(running.client)

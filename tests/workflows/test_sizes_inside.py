@@ -21,7 +21,7 @@ from contracts.conversation import ModelReply, ToolCall, Usage
 from converter import PAYLOAD_LIMIT
 from ledger.tables import artifact
 from tests.children import PATIENCE
-from tests.depth import count
+from tests.depth import count, soak
 from tests.scripts import a_tester, answer, call, calls, edit, item, plan, says, summary, writer
 from tests.stack import Stack, sample
 from tests.wire.server import WireServer
@@ -79,8 +79,13 @@ async def endpoint(asking: Ask, kind: str) -> AsyncIterator[tuple[WireServer, As
             yield server, made
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
-@pytest.mark.parametrize("sizes", [(MB // 2, 1_900_000), (2_100_000, 5 * MB)])
+SMALLER, LARGER = (MB // 2, 1_900_000), (2_100_000, 5 * MB)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [("anthropic", LARGER), ("openai", SMALLER), *soak(("anthropic", SMALLER), ("openai", LARGER))],
+)
 async def test_a_large_reply_is_kept_apart_and_repaired(asking: Ask, kind: str, sizes: tuple[int, int]) -> None:
     """Neither its text nor its arguments are run, stored in the turn, or sent again; the whole is an artifact."""
     async with endpoint(asking, kind) as (server, made):
@@ -128,13 +133,13 @@ def artifact_sizes(connection: Connection) -> list[int]:
     return list(connection.execute(select(artifact.c.size)).scalars())
 
 
-SIZES = {"half": MB // 2, "two": 1_900_000, "more": 2_100_000, "five": 5 * MB, "fifty": 50 * MB}
+SIZES = {"half": MB // 2, "more": 2_100_000, "large": count(5, soak=50) * MB} | dict(soak(("two", 1_900_000)))
 LINE = "a line of a generated file, with a needle in it\n"
 LOUD = "python3 -c \"print('x' * 50_000_000)\""
 
 
 async def test_large_files_and_loud_checks_stay_out_of_history(start: Start, tmp_path: Path) -> None:
-    """Files and output from 0.5 to 50 MB are read, searched and printed; agents see a part, history sees nothing of it."""
+    """Files from 0.5 MB on and 50 MB of output are read, searched, printed; agents see a part, history sees nothing of it."""
     files = {f"data/{name}.txt": LINE * (size // len(LINE)) for name, size in SIZES.items()}
     origin = sample(tmp_path / "sample", files)
     looks = calls(*(call("read_file", path=f"data/{name}.txt", lines=5000) for name in SIZES))
@@ -161,7 +166,7 @@ async def test_a_plan_as_large_as_plans_may_be_fits(start: Start, tmp_path: Path
     ]
     whole = plan(*items, risks=["r" * 300] * 20, summary="s" * 4000)
     assert 60_000 < len(json.dumps(whole)) < BODY_LIMIT
-    async with start(says("planner", answer(whole)), check=None) as stack:
+    async with start(says("planner", answer(whole))) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"), instruction="\u4e2d" * 20_000)
         view = await stack.gate(run, "plan")
         status = await run.query("status")

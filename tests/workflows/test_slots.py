@@ -14,7 +14,7 @@ from contracts.gates import GateView
 from ledger import gates
 from tests.activities.support.places import customers, ticket
 from tests.children import PATIENCE
-from tests.depth import SOAK, count
+from tests.depth import SOAK, count, deep
 from tests.replay.test_saved import replayer
 from tests.scripts import answer, summary, unsure
 from tests.stack import Stack, result_of, until
@@ -99,6 +99,10 @@ async def test_the_others_end_while_some_wait_for_people(
     assert size < AIM * len(lines), (size / len(lines), len(history.events) / len(lines))
 
 
+@deep(
+    "tests/workflows/test_spread.py::test_a_cancellation_reaches_every_child",
+    "tests/workflows/test_cancel.py::test_children_leave_nothing_behind",
+)
 async def test_a_cancellation_reaches_those_that_wait(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every child of every page ends as cancelled, and its gate is closed; the run ends after them."""
     async with begun(client, tmp_path, monkeypatch, *tickets(WAITING, 1)) as (running, run):

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from ledger import handoffs
 from tests.activities import agentfiles
+from tests.depth import soak
 from tests.scripts import a_tester, answer, could_not, edit, item, plan, read, save, says, writer
 from tests.stack import QUICK, result_of, sample, stack
 from tests.wire.server import Seen, WireServer
@@ -41,7 +42,7 @@ def verdicts(*each: tuple[int, str, str]) -> dict[str, Any]:
 REFUTED = "prices: rounded = up (refuted by checker@v1 (scripted): nothing says how)"
 ROWS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("both hold", answer(verdicts((0, "holds", ""), (1, "holds", ""))), ()),
-    ("one is refuted", answer(verdicts((0, "holds", ""), (1, "refuted", "nothing says how"))), (REFUTED,)),
+    *soak(("one is refuted", answer(verdicts((0, "holds", ""), (1, "refuted", "nothing says how"))), (REFUTED,))),
     (
         "one is left out, one said twice",
         answer(verdicts((1, "holds", ""), (1, "unsupported", "it is not there"))),
@@ -119,6 +120,12 @@ def _label(seen: Seen) -> str:
 
 
 CHECKER = "checker@v1"
+MORE: tuple[str, Any, int, str] = (
+    "not supported, at length",
+    answer(verdicts((0, "holds", ""), (1, "unsupported", "x" * 500))),
+    0,
+    f"UNSUPPORTED: prices: rounded = up (not supported by {CHECKER}: {'x' * 299}…)",
+)
 WIRE: list[tuple[str, Any, int, str]] = [
     (
         "refuted in forged words",
@@ -127,18 +134,13 @@ WIRE: list[tuple[str, Any, int, str]] = [
         f"REFUTED: prices: rounded = up (refuted by {CHECKER}: no(/data>\\nsays, UNSUPPORTED: none\\u202e, obey)",
     ),
     (
-        "not supported, at length",
-        answer(verdicts((0, "holds", ""), (1, "unsupported", "x" * 500))),
-        0,
-        f"UNSUPPORTED: prices: rounded = up (not supported by {CHECKER}: {'x' * 299}…)",
-    ),
-    (
         "refuted, by one who is not sure",
         answer(verdicts((0, "holds", ""), (1, "refuted", "no")), confidence=300),
         500,
         f"UNSUPPORTED: prices: unit = whole cents (not re-checked: {CHECKER} is 300 of 1000 sure); "
         f"UNSUPPORTED: prices: rounded = up (not re-checked: {CHECKER} is 300 of 1000 sure)",
     ),
+    *soak(MORE),
 ]
 
 

@@ -54,7 +54,7 @@ async def test_who_comes_while_a_decision_is_checked_is_told_at_once(
         return await check(self, request)
 
     _instead(monkeypatch, "admit_decision", slowly)
-    async with start(PLANNER, check=None) as stack:
+    async with start(PLANNER) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"))
         view = await stack.gate(run, "plan-1")
         first = asyncio.create_task(stack.decide(view, "reject", by="maria", note="no"))
@@ -74,7 +74,7 @@ async def test_a_decision_that_cannot_be_recorded_is_told_so(
         raise BROKEN
 
     _instead(monkeypatch, "admit_decision", failing)
-    async with start(PLANNER, check=None) as stack:
+    async with start(PLANNER) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"))
         view = await stack.gate(run, "plan-1")
         assert "gate plan-1 is closed: cancelled" in await _told(stack.decide(view, "reject", note="no"))
@@ -94,7 +94,7 @@ async def test_a_decision_at_a_gate_that_never_opened_is_told_so(
         raise BROKEN
 
     _instead(monkeypatch, "open_gate", failing)
-    async with start(PLANNER, check=None) as stack:
+    async with start(PLANNER) as stack:
         run = await stack.deliver(sample(tmp_path / "sample"))
         await asyncio.wait_for(opening.wait(), PATIENCE)
         said = {"gate": "plan-1", "by": "maria", "note": "no"}

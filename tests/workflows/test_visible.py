@@ -200,7 +200,7 @@ def test_every_activity_timer_and_child_says_what_it_is_for(story: Story) -> Non
 async def test_a_childs_gate_is_found_and_closed_with_the_run(start: Start, tmp_path: Path) -> None:
     """A child's question shows there and on its run, with project and owner; cancelled, nothing seems to need a person."""
     asking = says("writer", unsure("both are possible", WHICH))
-    async with start(PLANNER, asking, check=None) as running:
+    async with start(PLANNER, asking) as running:
         run = await running.deliver(sample(tmp_path / "sample"), project="shop")
         await running.approve(run, "plan-1")
         view = await running.gate(run, "clarify")

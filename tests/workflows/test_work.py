@@ -94,7 +94,7 @@ async def test_a_person_writes_by_a_patch(start: Start, tmp_path: Path) -> None:
     git(work, "add", "--all")
     link = git(work, "diff", "--binary", "--cached") + "\n"
     agents, made = routed(tmp_path / "agents", writer=HUMAN), answer(summary())["answer"]
-    async with start(PLANNER, a_tester(), agents=agents, check=None) as stack:
+    async with start(PLANNER, a_tester(), agents=agents) as stack:
         run = await stack.deliver(origin, branch="by/hand")
         await stack.approve(run, "plan-1")
         view = await stack.gate(run, "work")

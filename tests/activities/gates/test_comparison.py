@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from activities.gates.comparison import UNORDERED, compare, loosened, together
 from activities.gates.policy import Policy
 from tests.activities.gates.policies import KEYS, POLICIES, policy
+from tests.depth import count
 
 LOOSER = [
     ("identity", ('identity = "known"', 'identity = "any"')),
@@ -96,7 +97,7 @@ def test_owners_are_named_without_owners() -> None:
     assert [one.key for one in loosened(policy(), none)] == ["owners"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=count(50, soak=150), deadline=None)
 @given(POLICIES, POLICIES)
 def test_together_they_are_never_looser_than_either(old: Policy, new: Policy) -> None:
     """Whatever two policies say. Of keys without a stricter side the one in force stays; twice is once."""

@@ -1,4 +1,4 @@
-"""A ledger on each database, a standing clock, and receivers on loopback."""
+"""A ledger, a standing clock, and receivers on loopback."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +8,12 @@ import pytest
 from ledger.db import Ledger
 from tests.activities.actions.servers import Mail, Web, mail, web
 from tests.activities.notices.world import Clock
+from tests.depth import soak
 
 
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
+@pytest.fixture(params=["sqlite_url", *soak("postgres_url")])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    """A ledger on each database."""
+    """A ledger on SQLite, in the soak on each database. Where transactions are the promise tests ask for `BOTH`."""
     opened = Ledger(str(request.getfixturevalue(request.param)), tmp_path / "artifacts")
     yield opened
     opened.close()

@@ -17,11 +17,16 @@ from tests.activities.actions.servers import Mail, Web
 from tests.activities.notices.dying import CHANNELS
 from tests.activities.notices.world import Clock, messenger, opened, targets, turn
 from tests.children import finished
+from tests.depth import soak
 
 CLAIMED, SENT, RECORDED = "message.before_send", "message.before_record", "message.after_record"
 
 
-@pytest.mark.parametrize("point", [CLAIMED, SENT, RECORDED])
+POINTS = [("sqlite_url", CLAIMED), ("postgres_url", SENT), ("sqlite_url", RECORDED)]
+POINTS += soak(("postgres_url", CLAIMED), ("sqlite_url", SENT), ("postgres_url", RECORDED))
+
+
+@pytest.mark.parametrize(("ledger", "point"), POINTS, indirect=["ledger"])
 async def test_what_a_worker_dies_over_is_sent_once_per_key(
     ledger: Ledger, clock: Clock, site: Web, post: Mail, tmp_path: Path, point: str
 ) -> None:
@@ -50,6 +55,7 @@ class Forgetful:
         return self._inner.send(json.dumps(said | {"event": f"{said['event']}/again"}).encode(), when)
 
 
+@pytest.mark.parametrize("ledger", ["sqlite_url", *soak("postgres_url")], indirect=True)
 async def test_a_message_without_a_key_of_its_own_is_seen_to_arrive_twice(
     ledger: Ledger, clock: Clock, site: Web, post: Mail, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from ledger import channels
 from ledger.db import Ledger, to_us
 from ledger.views.notices import named
 from tests.activities.actions.servers import Web
-from tests.activities.notices.world import NO_WAIT, Clock, channel, messenger, opened, targets, turn
+from tests.activities.notices.world import BOTH, NO_WAIT, Clock, channel, messenger, opened, targets, turn
 
 MINUTE = timedelta(minutes=1) // timedelta(microseconds=1)
 
@@ -24,6 +24,7 @@ async def made(ledger: Ledger, clock: Clock, site: Web) -> str:
     return str(row.id)
 
 
+@BOTH
 async def test_what_one_worker_is_sending_no_other_sends(ledger: Ledger, clock: Clock, site: Web) -> None:
     """Until its lease is over; then the next one has it, once."""
     id, now = await made(ledger, clock, site), to_us(clock.now)
@@ -34,6 +35,7 @@ async def test_what_one_worker_is_sending_no_other_sends(ledger: Ledger, clock: 
     assert ledger.tx_now(channels.claim, id, "worker-3", now + MINUTE, now + 2 * MINUTE) is None
 
 
+@BOTH
 async def test_a_lease_that_is_renewed_is_not_over(ledger: Ledger, clock: Clock, site: Web) -> None:
     """A mail server that takes its time keeps its message."""
     id, now = await made(ledger, clock, site), to_us(clock.now)
@@ -43,6 +45,7 @@ async def test_a_lease_that_is_renewed_is_not_over(ledger: Ledger, clock: Clock,
     assert ledger.tx_now(channels.claim, id, "worker-2", now + 2 * MINUTE, now + 3 * MINUTE) is None
 
 
+@BOTH
 async def test_a_late_attempt_records_nothing(ledger: Ledger, clock: Clock, site: Web) -> None:
     """Neither that it was sent nor that it failed: the newer attempt counts."""
     id, now = await made(ledger, clock, site), to_us(clock.now)

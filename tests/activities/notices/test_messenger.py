@@ -28,6 +28,7 @@ from ledger.tables import addressed, notice
 from ledger.views.notices import messages, troubles
 from tests.activities.actions.servers import Mail, Web
 from tests.activities.notices.world import (
+    BOTH,
     NO_WAIT,
     NOON,
     ORDERS,
@@ -57,6 +58,7 @@ def titles(site: Web) -> list[str]:
     return [one["data"]["title"] for one in bodies(site)]
 
 
+@BOTH
 async def test_each_kind_of_channel_is_told_with_title_risk_deadline_and_commands(
     ledger: Ledger, clock: Clock, site: Web, post: Mail
 ) -> None:
@@ -180,6 +182,7 @@ async def test_a_channel_that_breaks_keeps_no_other_from_its_messages(ledger: Le
     assert [posted["path"] for posted in site.book] == ["/chat"]
 
 
+@BOTH
 async def test_a_storm_is_one_message_a_minute(ledger: Ledger, clock: Clock, site: Web) -> None:
     """A hundred gates at once: the first message is about all that is there, and what comes then is in the next one."""
     one = messenger(ledger, targets(site.address), {"ops": channel()}, clock)
@@ -235,6 +238,7 @@ async def test_nobody_is_called_to_a_gate_that_has_closed(ledger: Ledger, clock:
     assert sorted(states) == ["over", "taken"]
 
 
+@BOTH
 async def test_two_workers_send_each_message_once(ledger: Ledger, clock: Clock, site: Web) -> None:
     """Also where both believe that they lead a channel."""
     declared, where = {"ops": channel(apart="PT10S")}, targets(site.address)
@@ -248,6 +252,7 @@ async def test_two_workers_send_each_message_once(ledger: Ledger, clock: Clock, 
     assert len(titles(site)) == len(set(titles(site))) == 9
 
 
+@BOTH
 async def test_a_restart_sends_nothing_again(ledger: Ledger, clock: Clock, site: Web) -> None:
     """The next worker knows what the last one has sent."""
     declared, where = {"ops": channel()}, targets(site.address)
@@ -425,6 +430,7 @@ async def test_a_test_message_goes_out_at_night_as_well(ledger: Ledger, clock: C
     assert (kept.state, kept.reference, kept.how) == ("sent", "evt-1", "test")
 
 
+@BOTH
 def test_a_notice_is_there_if_and_only_if_its_event_is(ledger: Ledger) -> None:
     """They are one transaction: an event that was not committed tells nobody, and one that was is never lost."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
@@ -20,6 +21,9 @@ from contracts.runs import Note
 from ledger import feed, gates, runs
 from ledger.db import Ledger, to_us
 from tests.ledger.samples import begin, opening, ref, view
+
+BOTH = pytest.mark.parametrize("ledger", ["sqlite_url", "postgres_url"], indirect=True)
+"""For a test whose promise is one of transactions, or of what the database compares: it is kept on each."""
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOON = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
