@@ -34,6 +34,17 @@ def of_each_kind(cases: Iterable[T], kind: Callable[[T], Hashable]) -> tuple[T, 
     return every if SOAK else tuple(case for case in every if first[kind(case)] is case)
 
 
+def of_all_shown(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> tuple[T, ...]:
+    """In `make test` each case that shows something that none before it does, in `make soak` all; in the order given."""
+    met, kept = set[Hashable](), list[T]()
+    for case in cases:
+        shown = set(shows(case))
+        if SOAK or not met.issuperset(shown):
+            kept.append(case)
+            met |= shown
+    return tuple(kept)
+
+
 def deep(*shown_by: str) -> pytest.MarkDecorator:
     """For a test that takes long and shows once more, or from further away, what others show: `FILE::NAME` of those.
 

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.db import Ledger
 from ledger.migrate import upgrade
-from tests.cover import of_all_shown
+from tests.depth import of_all_shown
 from tests.hostile.false_greens import FALSE_GREENS
 from tests.hostile.families import FAMILIES
 from tests.hostile.judging import Bench, Judgement

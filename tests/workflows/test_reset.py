@@ -7,8 +7,7 @@ import pytest
 
 from ledger.tables import turn
 from tests.children import PATIENCE
-from tests.cover import of_all_shown
-from tests.depth import count
+from tests.depth import count, of_all_shown
 from tests.scripts import a_tester, answer, edit, item, plan, read, says, writer
 from tests.stack import Stack, sample, until
 from tests.workflows.conftest import Start
