@@ -87,7 +87,7 @@ async def test_the_planners_could_not_ends_the_run_early(start: Start, tmp_path:
         run = await stack.deliver(origin)
         report = await run.result()
     assert report.state == "could_not"
-    assert "there is no checkout page" in report.reason
+    assert report.reason == "the planner could not plan: there is no checkout page in this repository"
     assert git(origin, "branch", "--list").split() == ["*", "main"]
 
 

@@ -57,6 +57,7 @@ async def test_an_incomplete_instruction_without_questions_goes_to_a_person(star
         await run.result()
 
 
+@deep("tests/workflows/test_delivery.py::test_the_planners_could_not_ends_the_run_early")
 async def test_a_contradictory_instruction_ends_with_its_reason(start: Start, tmp_path: Path) -> None:
     """The planner says could_not for what contradicts itself; the report carries the reason."""
     origin = sample(tmp_path / "sample")
