@@ -59,6 +59,8 @@ class Admission:
         self._known: dict[str, Began] = {}
         self._room: dict[tuple[str, date, frozenset[str]], float] = {}
         """Until when there is taken to be room, by project, day and agents."""
+        self._refused = 0.0
+        """When a call found no room last."""
 
     async def pins(self, request: BeginRun) -> Began:
         """The run's pins: what an earlier attempt pinned, else what is newest here.
@@ -89,11 +91,18 @@ class Admission:
         if found is None:
             if len(self._room) >= KEPT_IN_MEMORY:
                 self._room.clear()
-            self._room[alike] = asked + FRESH
+            # A call may have been refused since it was asked.
+            if asked > self._refused:
+                self._room[alike] = asked + FRESH
         elif not await self._is_known(request):
             await self._ledger.tx(feed.append, request.run, [no_room(found.scope, found.text, now, refuses=found.refuses)])
             if found.refuses:
                 raise ApplicationError(found.text, type="CeilingReached", non_retryable=True)
+
+    def refused(self) -> None:
+        """A call has found no room: whether there is some for a run is asked again, and not taken from a moment ago."""
+        self._refused = time.monotonic()
+        self._room.clear()
 
     async def _is_known(self, request: BeginRun) -> bool:
         """True if a run with this request key exists: this one then begins no work, and leads to that one."""

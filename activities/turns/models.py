@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping
 
 import structlog
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.agents.catalogue import Catalogue
 from activities.providers.base import Provider
@@ -29,6 +30,7 @@ from contracts.money import Ceilings
 from contracts.turns import CallModel, Turn
 from ledger import turns
 from ledger.db import Ledger
+from ledger.money.spend import CeilingReached
 
 
 class Models:
@@ -100,7 +102,12 @@ class Models:
                 return self._asked(call, candidate)
             return self._attempts.make(call, candidate)
 
-        return await over_choices(call.request, self._providers, self._health, attempt, stored)
+        try:
+            return await over_choices(call.request, self._providers, self._health, attempt, stored)
+        except ApplicationError as error:
+            if error.type == CeilingReached.__name__:
+                self._admission.refused()
+            raise
 
     async def _asked(self, call: Call, candidate: Candidate) -> Turn:
         try:

@@ -135,15 +135,17 @@ async def test_a_risk_leaves_only_what_is_good_enough(sqlite_url: str, tmp_path:
 async def test_room_is_asked_for_once_a_second_and_a_refusal_each_time(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs of one project with the same agents that start together ask once; one of another project asks for itself; a second
-    later it is asked again, and as long as there is none every run hears so."""
+    """Runs of one project with the same agents that start together ask once; one of another project asks for itself.
+
+    It is asked again a second later, and once a call was refused; as long as there is none every run hears so.
+    """
     ledger = Ledger(sqlite_url, tmp_path / "artifacts")
     admitted = admission(ledger, tmp_path / "agents", month_usd=1)
     asked: list[str] = []
 
     def problem(_: Any, __: Ceilings, project: str, *___: Any) -> Problem | None:
         asked.append(project)
-        return Problem("month", "the month is used up") if len(asked) > 2 else None
+        return Problem("month", "the month is used up") if len(asked) > 3 else None
 
     now = time.monotonic()
     monkeypatch.setattr(admitting, "problem", problem)
@@ -152,11 +154,37 @@ async def test_room_is_asked_for_once_a_second_and_a_refusal_each_time(
     for request in (begin(), begin(), shop, begin()):
         await admitted.pins(request)
     assert asked == ["default", "shop"]
-    monkeypatch.setattr(time, "monotonic", lambda: now + admitting.FRESH)
+    admitted.refused()
+    now += 0.1
+    for _ in range(2):
+        await admitted.pins(begin())
+    assert asked == ["default", "shop", "default"]
+    now += admitting.FRESH
     for _ in range(2):
         with pytest.raises(ApplicationError, match="the month is used up"):
             await admitted.pins(begin())
-    assert asked == ["default", "shop", "default", "default"]
+    assert asked == ["default", "shop", "default", "default", "default"]
+    ledger.close()
+
+
+async def test_what_was_asked_before_a_call_was_refused_is_not_kept(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call finds no room while the ledger is asked whether there is any: its answer may be the older one."""
+    ledger = Ledger(sqlite_url, tmp_path / "artifacts")
+    admitted = admission(ledger, tmp_path / "agents", month_usd=1)
+    asked = 0
+
+    def problem(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            admitted.refused()
+
+    monkeypatch.setattr(admitting, "problem", problem)
+    for _ in range(3):
+        await admitted.pins(begin())
+    assert asked == 2
     ledger.close()
 
 
