@@ -44,8 +44,6 @@ class Faults:
         self._scenario, self._size = scenario, size
         self._random = random.Random(seed)
         self._next: list[str] = []
-        self._enough = False
-        """As many kills as are wanted have landed: from now on nobody dies where somebody has died before."""
         self._seen: set[int] = set()
         self._waking: set[asyncio.Task[None]] = set()
 
@@ -57,14 +55,13 @@ class Faults:
             await self._reinforce()
             await asyncio.sleep(0.05)
             self._count()
-            self._enough = self.kills.total() >= kills
             if time.monotonic() - self.last > PATIENCE:
                 raise AssertionError(f"{self.kills} landed, and then nothing more: {await self._scenario.why_open()}")
             if levels and self.kills.total() >= levels[0]:
                 everybody = len(levels) == 2
                 del levels[0]
                 await self._kill_server(everybody=everybody)
-            elif not self._enough and time.monotonic() - struck > STRIKE_SECONDS:
+            elif time.monotonic() - struck > STRIKE_SECONDS:
                 await self._strike()
                 struck = time.monotonic()
         await asyncio.gather(*self._waking)
@@ -89,7 +86,6 @@ class Faults:
         missing = self._size - sum(not worker.frozen for worker in self._scenario.fleet.alive)
         for _ in range(missing):
             zombie = len(self._scenario.fleet.workers) % EVERY_ZOMBIE == EVERY_ZOMBIE - 1
-            zombie = zombie and not (self._enough and self.zombies.total() >= 2)
             if zombie:
                 point, first = self._random.choice(ZOMBIES), False
             else:
@@ -102,8 +98,6 @@ class Faults:
         under_way = {worker.point for worker in self._scenario.fleet.alive if worker.action == "kill"}
         if due := [point for point in POINTS if not self.kills[point] and point not in under_way]:
             return self._random.choice(due), True
-        if self._enough:
-            return "", False
         if not self._next:
             self._next = self._random.sample(POINTS, len(POINTS))
         return self._next.pop(), False

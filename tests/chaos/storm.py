@@ -54,7 +54,7 @@ async def storm(scenario: Scenario, kills: int, seed: int) -> Weather:
 
     started = time.monotonic()
     async with asyncio.TaskGroup() as lanes:
-        for _ in range(min(WIDTH, max(5, kills // 4))):
+        for _ in range(min(WIDTH, max(8, kills // 2))):
             lanes.create_task(lane())
         await faults.storm(kills)
         over.set()
