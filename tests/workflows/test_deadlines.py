@@ -60,7 +60,7 @@ class Away:
         """Wait for the deadline's timer, which Temporal fires without a worker."""
 
         async def fired() -> bool | None:
-            return True if await _fired(self.asks) > self.fired else None
+            return True if (await _timers(self.asks))[0] > self.fired else None
 
         await until(fired, "the deadline's timer has fired")
 
@@ -79,9 +79,13 @@ class Away:
             yield running
 
 
-async def _fired(handle: WorkflowHandle[Any, Any]) -> int:
+async def _timers(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
+    """How many timers of a workflow have fired, and how many still run."""
     events = [event async for event in handle.fetch_history_events()]
-    return sum(event.HasField("timer_fired_event_attributes") for event in events)
+    started, fired, cancelled = (
+        sum(event.HasField(f"timer_{what}_event_attributes") for event in events) for what in ("started", "fired", "canceled")
+    )
+    return fired, started - fired - cancelled
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,13 @@ async def _away(client: Client, folder: Path, seconds: float, case: Case) -> Awa
             waiting = (await run.query("status"))["waiting_for"]
             return True if waiting and waiting["gate"] == view.gate else None
 
+        async def timed() -> int | None:
+            """How many timers have fired, once one runs at the server: a worker that leaves before has nobody to start it."""
+            fired, running_now = await _timers(client.get_workflow_handle(view.workflow_id))
+            return fired if running_now or datetime.now(UTC) > view.deadline else None
+
         await until(shown, "the run waits at the gate")
-        fired = await _fired(client.get_workflow_handle(view.workflow_id))
+        fired = await until(timed, "the deadline's timer runs")
     return Away(client, run, view, folder, settings, fired)
 
 
