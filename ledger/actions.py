@@ -12,8 +12,7 @@ from ledger import lineage, seals
 from ledger.db import in_parts, insert_once, server_us
 from ledger.tables import action
 
-# As in `ledger/gates.py`: those who read actions load this module, too.
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # as in `ledger/gates.py`: those who read actions load this module, too
     from contracts.intents import Intent
 
 LONGEST_US = 120 * 1_000_000

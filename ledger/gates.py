@@ -17,8 +17,7 @@ from ledger.db import from_us, in_parts, insert_once, now_us, to_us
 from ledger.statement import Statement
 from ledger.tables import action, decision, gate, run
 
-# All who list runs load this module: what a worker is asked about gates, and what is signed at them, is for those who write.
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # all who list runs load this module; what a worker is asked about gates is for those who write
     from contracts.gate_requests import AdmitDecision, OpenGate
 
 _CLOSE_ALL = Statement(
